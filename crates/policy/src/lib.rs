@@ -1,0 +1,62 @@
+//! The vocabulary of Destrier: what a control plane (or a bootstrap file) wants, as plain immutable
+//! values.
+//!
+//! * Every type here is a *value*: comparable, without handles, clocks or I/O. Two equal policies may
+//!   be exchanged for each other at any time; that is how an update that changes nothing costs nothing.
+//! * This crate must never know protobuf, tokio or how a cluster is run. `control` makes these values,
+//!   `upstream` and `proxy` live by them.
+//! * Start reading at [`Snapshot`], then [`ClusterPolicy`] and [`EndpointSet`]; what a listener does
+//!   stands in [`ListenerPolicy`] and [`RouteTable`].
+
+mod access_log;
+mod address;
+mod circuit_breakers;
+mod cluster;
+mod endpoints;
+mod http_options;
+mod lb;
+mod listener;
+mod matcher;
+mod metadata;
+mod name;
+mod outlier;
+mod percent;
+mod route;
+mod snapshot;
+mod subset;
+mod transport;
+
+pub use access_log::{
+    AccessLogField, AccessLogFormat, AccessLogOperator, AccessLogPart, AccessLogPolicy,
+    AccessLogSink,
+};
+pub use address::Address;
+pub use circuit_breakers::{CircuitBreakers, RetryBudget, RoutingPriority, Thresholds};
+pub use cluster::{
+    BindConfig, ClusterPolicy, Discovery, DnsFamily, DnsOptions, FieldNote, FieldStanding, Origin,
+    TcpKeepalive,
+};
+pub use endpoints::{
+    DropOverload, Endpoint, EndpointSet, HealthStatus, Locality, LocalityEndpoints,
+};
+pub use http_options::{
+    Http1Options, Http2Keepalive, Http2Options, HttpOptions, UnderscorePolicy, UpstreamProtocol,
+};
+pub use lb::{
+    CommonLb, ConsistentHashing, HashFunction, LbPolicy, LocalityLb, Selection, SlowStart,
+};
+pub use listener::{
+    CodecType, HcmPolicy, ListenerFilter, ListenerPolicy, TcpProxyPolicy, UpgradeConfig,
+};
+pub use matcher::{HeaderMatch, HeaderMatcher, StringMatcher, Text};
+pub use metadata::{Metadata, Value};
+pub use name::{ClusterName, Direction, IstioName};
+pub use outlier::{Ejection, OutlierPolicy};
+pub use percent::Percent;
+pub use route::{
+    ClusterChoice, DirectResponse, ForwardAction, HashPolicy, PathMatch, RetryPolicy, Route,
+    RouteAction, RouteMatch, RouteTable, VirtualHost, WeightedCluster,
+};
+pub use snapshot::{ClusterSpec, Lifecycle, Snapshot, WarmingCluster};
+pub use subset::{SubsetFallback, SubsetPolicy, SubsetSelector};
+pub use transport::{TransportMatch, TransportSocket};
