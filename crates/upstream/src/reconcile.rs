@@ -1,0 +1,1 @@
+//! Joins the live clusters with a new snapshot: pure.
