@@ -1,7 +1,8 @@
-//! Destrier, a sidecar dataplane agent. Wiring only: what is decided is decided in the crates.
+//! Destrier, a sidecar dataplane agent.
 
-mod args;
+use std::process::ExitCode;
 
-fn main() {
-    let _ = args::Args::read(std::env::args_os());
+fn main() -> ExitCode {
+    let _ = destrier::args::Args::read(std::env::args_os());
+    ExitCode::SUCCESS
 }
