@@ -1,25 +1,169 @@
 //! The body of a request or response on its way through.
 
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
 use bytes::Bytes;
+use http_body::{Body as HttpBody, Frame, SizeHint};
 
-/// Implements `http_body::Body<Data = Bytes, Error = BodyError>`; `Send`. Permits of the request travel
-/// in the response's body and come back when it ends or is dropped.
-pub struct Body(Kind);
+use crate::active::Active;
+use crate::h1::IncomingBody;
+use crate::{BodyError, TcpLease};
 
+/// Implements `http_body::Body<Data = Bytes, Error = BodyError>`; `Send` and `Unpin`. Permits of the
+/// request travel in the response's body and come back when it ends or is dropped.
+#[derive(Default)]
+pub struct Body {
+    kind: Kind,
+    /// Of a response: what its request holds.
+    active: Option<Active>,
+}
+
+#[derive(Default)]
 enum Kind {
+    #[default]
     Empty,
-    Full(Option<Bytes>),
-    // h1 incoming (request on the listener's side, response on the cluster's side), hyper's Incoming,
-    // boxed for anything else, wrapped with permits.
+    Full(Bytes),
+    H1(IncomingBody),
+    H2(hyper::body::Incoming),
+    /// Of a `101`: the connection itself.
+    Tunnel(Box<TcpLease>),
+    Boxed(Pin<Box<dyn HttpBody<Data = Bytes, Error = BodyError> + Send>>),
 }
 
 impl Body {
     /// No body.
     pub fn empty() -> Self {
-        Self(Kind::Empty)
+        Self::default()
     }
+
     /// All of it in one piece.
     pub fn full(bytes: Bytes) -> Self {
-        Self(Kind::Full(Some(bytes)))
+        if bytes.is_empty() { Self::empty() } else { Self::of(Kind::Full(bytes)) }
+    }
+
+    /// Any other body, e.g. one that limits or observes another.
+    pub fn boxed(body: impl HttpBody<Data = Bytes, Error = BodyError> + Send + 'static) -> Self {
+        Self::of(Kind::Boxed(Box::pin(body)))
+    }
+
+    fn of(kind: Kind) -> Self {
+        Self { kind, active: None }
+    }
+
+    /// The whole body when it is at hand without waiting: nothing, or one piece.
+    pub(crate) fn at_hand(&self) -> Option<Bytes> {
+        match &self.kind {
+            Kind::Empty => Some(Bytes::new()),
+            Kind::Full(bytes) => Some(bytes.clone()),
+            _ if self.is_end_stream() => Some(Bytes::new()),
+            _ => None,
+        }
+    }
+
+    /// Ties what the request holds to the end of this body.
+    pub(crate) fn holding(mut self, active: Active) -> Self {
+        self.active = Some(active);
+        self.release_at_end();
+        self
+    }
+
+    pub(crate) fn tunnel(lease: TcpLease) -> Self {
+        Self::of(Kind::Tunnel(Box::new(lease)))
+    }
+
+    pub(crate) fn take_tunnel(&mut self) -> Option<TcpLease> {
+        match std::mem::take(&mut self.kind) {
+            Kind::Tunnel(mut lease) => {
+                lease.hold(self.active.take());
+                Some(*lease)
+            }
+            other => {
+                self.kind = other;
+                None
+            }
+        }
+    }
+
+    /// A permit comes back with the last piece, not when the receiver has let go of the body.
+    fn release_at_end(&mut self) {
+        if self.active.is_some() && self.is_end_stream() {
+            self.active = None;
+        }
+    }
+}
+
+/// A body read by the HTTP/1 codec.
+impl From<IncomingBody> for Body {
+    fn from(body: IncomingBody) -> Self {
+        Self::of(Kind::H1(body))
+    }
+}
+
+/// A body of HTTP/2.
+impl From<hyper::body::Incoming> for Body {
+    fn from(body: hyper::body::Incoming) -> Self {
+        Self::of(Kind::H2(body))
+    }
+}
+
+impl HttpBody for Body {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let this = self.get_mut();
+        let frame = match &mut this.kind {
+            Kind::Empty | Kind::Tunnel(_) => None,
+            Kind::Full(_) => match std::mem::take(&mut this.kind) {
+                Kind::Full(bytes) => Some(Ok(Frame::data(bytes))),
+                _ => None,
+            },
+            Kind::H1(body) => ready!(body.poll_next(cx)),
+            Kind::H2(body) => ready!(Pin::new(body).poll_frame(cx)).map(|f| f.map_err(Into::into)),
+            Kind::Boxed(body) => ready!(body.as_mut().poll_frame(cx)),
+        };
+        match &frame {
+            Some(Ok(_)) => this.release_at_end(),
+            Some(Err(_)) | None => this.active = None,
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.kind {
+            Kind::Empty => true,
+            Kind::Full(_) | Kind::Tunnel(_) => false,
+            Kind::H1(body) => body.is_end(),
+            Kind::H2(body) => body.is_end_stream(),
+            Kind::Boxed(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.kind {
+            Kind::Empty | Kind::Tunnel(_) => SizeHint::with_exact(0),
+            Kind::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Kind::H1(body) => body.size_hint(),
+            Kind::H2(body) => body.size_hint(),
+            Kind::Boxed(body) => body.size_hint(),
+        }
+    }
+}
+
+impl std::fmt::Debug for Body {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let kind = match &self.kind {
+            Kind::Empty => "empty",
+            Kind::Full(_) => "full",
+            Kind::H1(_) => "HTTP/1",
+            Kind::H2(_) => "HTTP/2",
+            Kind::Tunnel(_) => "tunnel",
+            Kind::Boxed(_) => "boxed",
+        };
+        write!(f, "Body({kind})")
     }
 }

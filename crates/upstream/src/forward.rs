@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use destrier_policy::{ClusterName, RoutingPriority};
 
-use crate::{Body, Cluster, Directory, ForwardError};
+use crate::{Body, Cluster, Directory, ForwardError, TcpLease};
 
 /// Sends requests to clusters. One per worker; cheap to clone; always ready.
 #[derive(Clone)]
@@ -50,12 +50,6 @@ pub struct UpstreamInfo {
     pub attempts: u32,
 }
 
-/// A connection of its own to a host, for a TCP proxy or after an upgrade; gives its permits back when
-/// dropped.
-pub struct TcpLease {
-    // stream: Stream, host, permits
-}
-
 impl Forward {
     /// One per worker.
     pub fn new(directory: Directory, worker: usize) -> Self {
@@ -79,8 +73,8 @@ impl Forward {
     }
 
     /// After a `101`: the connection underneath, with the bytes that were read beyond the head.
-    pub fn take_upgrade(_response: &mut http::Response<Body>) -> Option<TcpLease> {
-        todo!()
+    pub fn take_upgrade(response: &mut http::Response<Body>) -> Option<TcpLease> {
+        response.body_mut().take_tunnel()
     }
 
     /// A connection of its own to a host of the cluster (TCP proxy).

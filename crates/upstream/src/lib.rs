@@ -7,21 +7,27 @@
 //! * This crate must never know protobuf, xDS or listeners.
 //! * Start reading at [`Cluster`], then [`Forward::send`], then [`ClusterManager`].
 
+mod active;
 mod body;
 mod breakers;
 mod cluster;
 mod error;
 mod forward;
+pub mod h1;
 mod io;
 mod manager;
+mod pool;
 mod reconcile;
 mod stats;
+mod tcp;
 
 pub use body::Body;
-pub use breakers::{Breakers, Limit};
+pub use breakers::{Breakers, Limit, Usage};
 pub use cluster::{Cluster, ClusterState, Clusters, Host, HostState};
-pub use error::{ForwardError, Origin, ResponseFlag};
-pub use forward::{Downstream, Forward, Target, TcpLease, UpstreamInfo};
-pub use io::Stream;
+pub use error::{BodyError, ForwardError, Origin, ResponseFlag};
+pub use forward::{Downstream, Forward, Target, UpstreamInfo};
+pub use io::{Quiet, Stream};
 pub use manager::{ClusterManager, Directory};
+pub use pool::Pools;
 pub use stats::{ClusterStats, Counter, Gauge, Histogram, HostStats, StatValue};
+pub use tcp::TcpLease;
