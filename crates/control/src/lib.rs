@@ -1,1 +1,24 @@
-//! control
+//! Protobuf messages of Envoy's API to the values of `policy`, and the assembly of those values into
+//! complete snapshots.
+//!
+//! * A resource is either translated whole or refused with *all* its faults ([`Rejection`]): nothing
+//!   here stops at the first, and nothing panics on input.
+//! * No field is read and forgotten: each stands in a table of `fields`, which says whether it is in
+//!   force, and `docs/fields.md` is written from it.
+//! * This crate must never know tokio, I/O, clocks or how a cluster is run.
+//! * Start reading at [`translate_cluster`] and [`translate_endpoints`].
+
+mod assembler;
+mod cluster;
+mod endpoints;
+mod fields;
+mod path;
+mod proto;
+mod rejection;
+mod report;
+
+pub use cluster::{
+    DnsAssignment, DnsEndpoint, DnsLocality, LoadAssignment, TranslatedCluster, translate_cluster,
+};
+pub use endpoints::translate_endpoints;
+pub use rejection::Rejection;

@@ -1,0 +1,121 @@
+//! `http_protocol_options.proto` (upstreams), `protocol.proto`. Listeners share the latter.
+
+use envoy_types::pb::envoy::config::core::v3::{
+    Http1ProtocolOptions, Http2ProtocolOptions, HttpProtocolOptions as CommonHttpProtocolOptions,
+    KeepaliveSettings, UpstreamHttpProtocolOptions,
+};
+use envoy_types::pb::envoy::extensions::upstreams::http::v3::{
+    HttpProtocolOptions,
+    http_protocol_options::{
+        AutoHttpConfig, ExplicitHttpConfig, OutlierDetection, UpstreamProtocolOptions,
+        UseDownstreamHttpConfig, explicit_http_config::ProtocolConfig,
+    },
+};
+
+use super::{row, tables, within};
+
+tables! {
+    message HttpProtocolOptions {
+        common_http_protocol_options: InForce nested,
+        upstream_http_protocol_options: Later nested,
+        http_filters: InForce "only the upstream codec, which is what happens anyway",
+        header_validation_config: Tolerated "messages are checked strictly in any case",
+        outlier_detection: Later nested,
+        request_mirror_policies: Refused "not supported in a cluster",
+        hash_policy: Refused "not supported in a cluster",
+        retry_policy: Refused "not supported in a cluster",
+    }
+    oneof upstream_protocol_options: UpstreamProtocolOptions {
+        ExplicitHttpConfig "explicit_http_config": InForce nested,
+        UseDownstreamProtocolConfig "use_downstream_protocol_config": InForce nested,
+        AutoConfig "auto_config": Later nested "needs TLS",
+    }
+
+    message ExplicitHttpConfig {}
+    oneof protocol_config: ProtocolConfig {
+        HttpProtocolOptions "http_protocol_options": InForce nested,
+        Http2ProtocolOptions "http2_protocol_options": InForce nested,
+        Http3ProtocolOptions "http3_protocol_options": Refused "HTTP/3 is not supported",
+    }
+
+    message UseDownstreamHttpConfig {
+        http_protocol_options: InForce nested,
+        http2_protocol_options: InForce nested,
+        http3_protocol_options: Refused "HTTP/3 is not supported",
+    }
+
+    message AutoHttpConfig {
+        http_protocol_options: Later nested,
+        http2_protocol_options: Later nested,
+        http3_protocol_options: Refused "HTTP/3 is not supported",
+        alternate_protocols_cache_options: Refused "HTTP/3 is not supported",
+    }
+
+    message OutlierDetection {
+        error_matcher: Later,
+    }
+
+    message UpstreamHttpProtocolOptions {
+        auto_sni: Later,
+        auto_san_validation: Later,
+        override_auto_sni_header: Refused,
+    }
+
+    message CommonHttpProtocolOptions {
+        idle_timeout: InForce,
+        max_connection_duration: InForce,
+        max_connection_duration_jitter: Tolerated,
+        max_headers_count: InForce,
+        max_response_headers_kb: InForce,
+        max_stream_duration: InForce,
+        headers_with_underscores_action: Later,
+        max_requests_per_connection: InForce,
+    }
+
+    message Http1ProtocolOptions {
+        allow_absolute_url: InForce "listeners only",
+        accept_http_10: InForce "listeners only",
+        default_host_for_http_10: Refused,
+        header_key_format: Tolerated "header names are sent in lower case",
+        enable_trailers: InForce,
+        allow_chunked_length: Tolerated "such messages are refused in any case",
+        override_stream_error_on_invalid_http_message: Tolerated
+            "a connection with an invalid message is closed in any case",
+        send_fully_qualified_url: Refused,
+        use_balsa_parser: Tolerated,
+        allow_custom_methods: Tolerated,
+        ignore_http_11_upgrade: Refused,
+    }
+
+    message Http2ProtocolOptions {
+        hpack_table_size: Tolerated,
+        max_concurrent_streams: InForce,
+        initial_stream_window_size: InForce,
+        initial_connection_window_size: InForce,
+        allow_connect: InForce,
+        allow_metadata: Tolerated "METADATA frames are ignored",
+        max_outbound_frames: Tolerated "limits of our own hold",
+        max_outbound_control_frames: Tolerated "limits of our own hold",
+        max_consecutive_inbound_frames_with_empty_payload: Tolerated "limits of our own hold",
+        max_inbound_priority_frames_per_stream: Tolerated "limits of our own hold",
+        max_inbound_window_update_frames_per_data_frame_sent: Tolerated "limits of our own hold",
+        stream_error_on_invalid_http_messaging: Tolerated,
+        override_stream_error_on_invalid_http_message: Tolerated,
+        custom_settings_parameters: Refused,
+        connection_keepalive: InForce nested,
+        use_oghttp2_codec: Tolerated,
+        max_metadata_size: Tolerated "METADATA frames are ignored",
+        enable_huffman_encoding: Tolerated,
+        max_header_field_size_kb: Tolerated "limits of our own hold",
+        disallow_obs_text: Tolerated,
+        stream_reset_burst: Tolerated "limits of our own hold",
+        stream_reset_rate: Tolerated "limits of our own hold",
+    }
+
+    message KeepaliveSettings {
+        interval: InForce,
+        timeout: InForce,
+        interval_jitter: Tolerated,
+        connection_idle_interval: Tolerated,
+    }
+}

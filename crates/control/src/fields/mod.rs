@@ -1,0 +1,230 @@
+//! Where each field of Envoy's messages stands: one table per message, one row per field.
+//!
+//! A table is written with [`tables!`], which makes three things of it: the rows (for `docs/fields.md`),
+//! a walk over the fields that a message sets (for the notes of the admin port, and to refuse what must
+//! not be ignored), and a destructuring without `..`, so that a field in no row does not compile.
+
+mod cluster;
+mod endpoints;
+mod http;
+mod lb;
+
+use std::collections::HashMap;
+
+use destrier_policy::FieldStanding;
+
+use crate::path::FieldPath;
+use crate::report::Report;
+
+/// What becomes of a field when a resource sets it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// It does what Envoy's documentation says.
+    InForce,
+    /// Translated and checked; a later part enforces it. Named on the admin port.
+    Later,
+    /// Ignored without harm: telemetry and the like. Named on the admin port.
+    Tolerated,
+    /// Ignoring it would do something else than was asked: the resource is refused.
+    Refused,
+}
+
+/// One field of one message.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Row {
+    /// Its name in the proto.
+    pub(crate) field: &'static str,
+    /// Where it stands.
+    pub(crate) standing: Standing,
+    /// Whether the message within has a table of its own, which is walked as well.
+    pub(crate) nested: bool,
+    /// Why, or with which limits; may be empty.
+    pub(crate) note: &'static str,
+}
+
+/// All fields of one message.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Table {
+    /// Full name of the message.
+    pub(crate) message: fn() -> String,
+    /// Every field once.
+    pub(crate) rows: &'static [Row],
+}
+
+/// A message with a table.
+pub(crate) trait Surveyed {
+    /// Every field once.
+    const ROWS: &'static [Row];
+
+    /// Notes and refuses what is set here and below. `outer` is the standing of the field that holds this
+    /// message: what is within a field of a later part is not named once more.
+    fn survey(&self, outer: Standing, path: &FieldPath<'_>, report: &mut Report<'_>);
+}
+
+impl Row {
+    /// Says of a field that is set what there is to say.
+    fn apply(&self, outer: Standing, path: &FieldPath<'_>, report: &mut Report<'_>) {
+        let standing = match self.standing {
+            Standing::Refused => {
+                let reason = if self.note.is_empty() { "not supported" } else { self.note };
+                return report.refuse(path, reason);
+            }
+            Standing::InForce => return,
+            Standing::Later => FieldStanding::Later,
+            Standing::Tolerated => FieldStanding::Tolerated,
+        };
+        if outer != self.standing {
+            report.note(path, standing);
+        }
+    }
+}
+
+/// Whether a field differs from its default, which is how proto3 says that it is set.
+fn is_set<T: Default + PartialEq>(field: &T) -> bool {
+    *field != T::default()
+}
+
+/// The name of a field in the proto: `r#type` is `type`.
+const fn proto_name(field: &'static str) -> &'static str {
+    if let [b'r', b'#', rest @ ..] = field.as_bytes()
+        && let Ok(name) = std::str::from_utf8(rest)
+    {
+        return name;
+    }
+    field
+}
+
+/// What may hold messages with tables: a field of such a type is marked `nested`.
+trait Holds {
+    fn survey_within(&self, outer: Standing, path: &FieldPath<'_>, report: &mut Report<'_>);
+}
+
+impl<M: Surveyed> Holds for Option<M> {
+    fn survey_within(&self, outer: Standing, path: &FieldPath<'_>, report: &mut Report<'_>) {
+        if let Some(message) = self {
+            message.survey(outer, path, report);
+        }
+    }
+}
+
+impl<M: Surveyed> Holds for Vec<M> {
+    fn survey_within(&self, outer: Standing, path: &FieldPath<'_>, report: &mut Report<'_>) {
+        for (index, message) in self.iter().enumerate() {
+            message.survey(outer, &path.index(index), report);
+        }
+    }
+}
+
+impl<M: Surveyed> Holds for HashMap<String, M> {
+    fn survey_within(&self, outer: Standing, path: &FieldPath<'_>, report: &mut Report<'_>) {
+        for (key, message) in self {
+            message.survey(outer, &path.key(key), report);
+        }
+    }
+}
+
+/// The message of a `oneof`.
+impl<M: Surveyed> Holds for M {
+    fn survey_within(&self, outer: Standing, path: &FieldPath<'_>, report: &mut Report<'_>) {
+        self.survey(outer, path, report);
+    }
+}
+
+/// Tables of messages, as:
+///
+/// ```ignore
+/// tables! {
+///     message Cluster {
+///         name: InForce,
+///         outlier_detection: Later nested "comes with ejection",
+///     }
+///     oneof lb_config: LbConfig {                  // a field of the Rust struct, several of the proto
+///         RingHashLbConfig "ring_hash_lb_config": Later nested,
+///     }
+/// }
+/// ```
+macro_rules! tables {
+    ($(
+        message $message:ty {
+            $($field:ident: $standing:ident $($nested:ident)? $($note:literal)?,)*
+        }
+        $(oneof $oneof:ident: $kind:ty {
+            $($variant:ident $name:literal: $one_standing:ident $($one_nested:ident)? $($one_note:literal)?,)*
+        })*
+    )*) => {
+        /// The tables of this file.
+        pub(super) const TABLES: &[$crate::fields::Table] = &[$(
+            $crate::fields::Table {
+                message: <$message as prost::Name>::full_name,
+                rows: <$message as $crate::fields::Surveyed>::ROWS,
+            },
+        )*];
+
+        $(
+            #[allow(deprecated, reason = "a deprecated field has its row as well")]
+            #[allow(unused_variables, reason = "a message may be without fields")]
+            impl $crate::fields::Surveyed for $message {
+                const ROWS: &'static [$crate::fields::Row] = &[
+                    $(row!($crate::fields::proto_name(stringify!($field)), $standing $($nested)? $($note)?),)*
+                    $($(row!($name, $one_standing $($one_nested)? $($one_note)?),)*)*
+                ];
+
+                fn survey(
+                    &self,
+                    outer: $crate::fields::Standing,
+                    path: &$crate::path::FieldPath<'_>,
+                    report: &mut $crate::report::Report<'_>,
+                ) {
+                    let Self { $($field,)* $($oneof,)* } = self;
+                    $(if $crate::fields::is_set($field) {
+                        const ROW: $crate::fields::Row = row!(
+                            $crate::fields::proto_name(stringify!($field)),
+                            $standing $($nested)? $($note)?
+                        );
+                        let path = path.field(ROW.field);
+                        ROW.apply(outer, &path, report);
+                        $(within!($nested $field, ROW, &path, report);)?
+                    })*
+                    $({
+                        type OneOf = $kind;
+                        match $oneof {
+                            None => {}
+                            $(Some(OneOf::$variant(inner)) => {
+                                const ROW: $crate::fields::Row =
+                                    row!($name, $one_standing $($one_nested)? $($one_note)?);
+                                let path = path.field(ROW.field);
+                                ROW.apply(outer, &path, report);
+                                $(within!($one_nested inner, ROW, &path, report);)?
+                            })*
+                        }
+                    })*
+                }
+            }
+        )*
+    };
+}
+
+/// One row.
+macro_rules! row {
+    ($field:expr, $standing:ident) => { row!(@ $field, $standing, false, "") };
+    ($field:expr, $standing:ident nested) => { row!(@ $field, $standing, true, "") };
+    ($field:expr, $standing:ident $note:literal) => { row!(@ $field, $standing, false, $note) };
+    ($field:expr, $standing:ident nested $note:literal) => { row!(@ $field, $standing, true, $note) };
+    (@ $field:expr, $standing:ident, $nested:literal, $note:literal) => {
+        $crate::fields::Row {
+            field: $field,
+            standing: $crate::fields::Standing::$standing,
+            nested: $nested,
+            note: $note,
+        }
+    };
+}
+
+/// The walk into a field that holds messages with tables.
+macro_rules! within {
+    (nested $field:ident, $row:ident, $path:expr, $report:ident) => {
+        $crate::fields::Holds::survey_within($field, $row.standing, $path, $report)
+    };
+}
+
+use {row, tables, within};
