@@ -29,8 +29,11 @@ pub enum HeadError {
     /// The method is not one of those that are registered (Envoy's list).
     #[error("the method is unknown")]
     Method,
-    /// The target has a fragment, user information, a control or non-ASCII byte, or a form that its
-    /// method does not allow.
+    /// The target has a fragment (`#`), which is the client's own business.
+    #[error("the request target has a fragment")]
+    Fragment,
+    /// The target has user information, a control or non-ASCII byte, or a form that its method does
+    /// not allow.
     #[error("the request target is malformed")]
     Target,
     /// The version is neither HTTP/1.1 nor HTTP/1.0, or there is none (HTTP/0.9).
@@ -93,6 +96,7 @@ impl HeadError {
             Self::TooLarge { .. } => "http1.headers_too_large",
             Self::TooManyHeaders { .. } => "http1.too_many_headers",
             Self::Version => "low_version",
+            Self::Fragment => "path_normalization_failed",
             Self::HeaderValue => "http1.invalid_characters",
             Self::LengthAndChunked => "http1.content_length_and_chunked_not_allowed",
             Self::TransferEncoding => "http1.invalid_transfer_encoding",

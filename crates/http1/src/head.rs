@@ -1,10 +1,12 @@
 //! Heads: a request line or status line and its headers.
 
-use bytes::BytesMut;
-use http::uri::Authority;
-use http::{HeaderMap, Method, StatusCode, Uri, Version};
+use std::mem;
 
-use crate::{AnswerTo, BodyLength, HeadError};
+use bytes::{Buf as _, Bytes, BytesMut};
+use http::{HeaderMap, Method, StatusCode, Uri, Version, header};
+
+use crate::scan::{Scan, ScanError, Scanned};
+use crate::{AnswerTo, BodyLength, HeadError, request, response};
 
 /// How large a head may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,14 +30,14 @@ impl Default for HeadLimits {
 #[derive(Debug)]
 pub struct HeadParser {
     limits: HeadLimits,
-    scanned: usize,
+    scan: Scan,
     spare: HeaderMap,
 }
 
 impl HeadParser {
     /// A parser at the start of a connection.
     pub fn new(limits: HeadLimits) -> Self {
-        Self { limits, scanned: 0, spare: HeaderMap::new() }
+        Self { limits, scan: Scan::default(), spare: HeaderMap::new() }
     }
 
     /// Takes one request head, `Ok(None)` when it is not complete yet.
@@ -46,7 +48,15 @@ impl HeadParser {
     /// # Errors
     /// Any fault of the head, as soon as it can be seen.
     pub fn parse_request(&mut self, buf: &mut BytesMut) -> Result<Option<RequestHead>, HeadError> {
-        todo!()
+        while buf.starts_with(b"\r\n") {
+            buf.advance(2);
+            self.scan = Scan::default();
+        }
+        let Some((head, lines)) = self.take(buf)? else {
+            request::check_beginning(buf)?;
+            return Ok(None);
+        };
+        request::parse(&head, lines, mem::take(&mut self.spare)).map(Some)
     }
 
     /// Takes one response head, `Ok(None)` when it is not complete yet. A 1xx head (but 101) is
@@ -59,7 +69,25 @@ impl HeadParser {
         buf: &mut BytesMut,
         request: AnswerTo,
     ) -> Result<Option<ResponseHead>, HeadError> {
-        todo!()
+        let Some((head, lines)) = self.take(buf)? else {
+            response::check_beginning(buf)?;
+            return Ok(None);
+        };
+        response::parse(&head, lines, request, mem::take(&mut self.spare)).map(Some)
+    }
+
+    /// Splits a whole head off `buf`, with the number of its header lines.
+    fn take(&mut self, buf: &mut BytesMut) -> Result<Option<(Bytes, usize)>, HeadError> {
+        let HeadLimits { max_bytes, max_headers } = self.limits;
+        match self.scan.advance(buf, &self.limits, max_headers + 1) {
+            Ok(Scanned::Incomplete) => Ok(None),
+            Ok(Scanned::Complete { len, lines }) => {
+                Ok(Some((buf.split_to(len).freeze(), lines.saturating_sub(1))))
+            }
+            Err(ScanError::BareLineFeed) => Err(HeadError::BareLineFeed),
+            Err(ScanError::TooLarge) => Err(HeadError::TooLarge { limit: max_bytes }),
+            Err(ScanError::TooManyLines) => Err(HeadError::TooManyHeaders { limit: max_headers }),
+        }
     }
 
     /// Gives back the map of a message that is done with, so that the next one need not allocate.
@@ -95,7 +123,10 @@ impl RequestHead {
     /// The host that the request is for: of an absolute or authority target, else the `host` header
     /// (RFC 9112, 3.2.2). `None` when there is neither; `Some("")` for an empty `host`.
     pub fn authority(&self) -> Option<&str> {
-        todo!()
+        match self.uri.authority() {
+            Some(authority) => Some(authority.as_str()),
+            None => self.headers.get(header::HOST).and_then(|host| host.to_str().ok()),
+        }
     }
 
     /// What the response's parser has to know of this request.

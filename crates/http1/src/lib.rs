@@ -17,8 +17,13 @@
 mod body;
 mod connection;
 mod error;
+mod fields;
 mod framing;
 mod head;
+mod host;
+mod request;
+mod response;
+mod scan;
 mod write;
 
 pub use body::{BodyDecoder, Decoded};
