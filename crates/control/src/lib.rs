@@ -9,14 +9,25 @@
 //! * Start reading at [`translate_cluster`] and [`translate_endpoints`].
 
 mod assembler;
+mod bootstrap;
 mod cluster;
 mod endpoints;
 mod fields;
+mod listener;
 mod path;
 mod proto;
 mod rejection;
 mod report;
 
+pub use assembler::{
+    Absent, Assembler, AssemblerSettings, CLUSTER_TYPE, Change, ClustersFrom, ConfigStore,
+    DnsTarget, ENDPOINTS_TYPE, ErrorState, Now, RemovedEndpoints, ResourceRef, Standing,
+    StoredResource, StoredVersion,
+};
+pub use bootstrap::{
+    AdsPlan, AdsProtocol, AdsTarget, BootstrapPlan, NodeOn, Settings, StaticCluster,
+    StaticListener, Wildcard,
+};
 pub use cluster::{
     DnsAssignment, DnsEndpoint, DnsLocality, LoadAssignment, TranslatedCluster, translate_cluster,
 };
