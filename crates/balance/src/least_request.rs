@@ -139,7 +139,8 @@ impl Weighted {
     fn weight(&self, host: usize, active: u32) -> f64 {
         let weight = f64::from(self.weights[host]);
         let load = f64::from(active) + 1.0;
-        let effective = if self.bias == 1.0 { weight / load } else { weight / load.powf(self.bias) };
+        let effective =
+            if self.bias == 1.0 { weight / load } else { weight / load.powf(self.bias) };
         // However strong the bias, a host stays in the schedule.
         effective.max(1e-9)
     }

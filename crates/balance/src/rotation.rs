@@ -51,7 +51,11 @@ impl Rotation {
             Self::Table(cycle) => {
                 let start = modulo(position, cycle.len())?;
                 let (before, after) = cycle.split_at(start);
-                after.iter().chain(before).map(|&host| usize::from(host)).find(|&host| eligible(host))
+                after
+                    .iter()
+                    .chain(before)
+                    .map(|&host| usize::from(host))
+                    .find(|&host| eligible(host))
             }
             Self::Schedule(schedule) => {
                 let mut schedule = schedule.lock().unwrap_or_else(PoisonError::into_inner);

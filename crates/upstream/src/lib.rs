@@ -14,6 +14,8 @@ mod cluster;
 mod error;
 mod forward;
 pub mod h1;
+mod histogram;
+mod host;
 mod io;
 mod manager;
 mod pool;
@@ -23,11 +25,15 @@ mod tcp;
 
 pub use body::Body;
 pub use breakers::{Breakers, Limit, Usage};
-pub use cluster::{Cluster, ClusterState, Clusters, Host, HostState};
+pub use cluster::{Cluster, ClusterState, Clusters, Directory, NoHost};
 pub use error::{BodyError, ForwardError, Origin, ResponseFlag};
 pub use forward::{Downstream, Forward, Target, UpstreamInfo};
+pub use histogram::Histogram;
+pub use host::{ActiveRequest, Host, HostState, Standing};
 pub use io::{Quiet, Stream};
-pub use manager::{ClusterManager, Directory};
+pub use manager::ClusterManager;
 pub use pool::Pools;
-pub use stats::{ClusterStats, Counter, Gauge, Histogram, HostStats, StatValue};
+pub use stats::{
+    Caller, ClusterStats, CodeCounts, Counter, Gauge, HostStats, StatValue, StatVisitor,
+};
 pub use tcp::TcpLease;

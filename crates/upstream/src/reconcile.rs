@@ -1,1 +1,153 @@
-//! Joins the live clusters with a new snapshot: pure.
+//! Joins the live clusters with a new snapshot. Pure: nothing that lives is touched here; what is to be
+//! done about it is in the [`Change`]s.
+
+mod wire;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{HashSet, btree_map};
+use std::iter::Peekable;
+use std::mem;
+use std::sync::{Arc, Weak};
+
+use destrier_balance::LbState;
+use destrier_policy::{Address, ClusterName, ClusterSpec, Snapshot};
+
+use crate::cluster::{Cluster, Clusters, Departed, Joined};
+
+/// What became of the clusters.
+pub(crate) struct Reconciled {
+    pub(crate) clusters: Clusters,
+    pub(crate) changes: Vec<Change>,
+}
+
+/// What became of one cluster. A cluster that is not mentioned is the same object as before.
+pub(crate) struct Change {
+    /// As it was.
+    pub(crate) before: Option<Arc<Cluster>>,
+    /// As it is.
+    pub(crate) after: Option<Arc<Cluster>>,
+    /// Hosts whose connections must take no new request: they left, or are reached in another way now.
+    pub(crate) retired: Vec<Address>,
+    /// Whether hosts came or went.
+    pub(crate) membership: Membership,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Membership {
+    Same,
+    Changed,
+}
+
+/// The clusters of `snapshot`. Where policy and endpoints are what they were, so is the cluster, also
+/// while it is on its way out or coming back; otherwise a new cluster is put around the old state.
+/// `random` gives the places where new rotations begin.
+pub(crate) fn reconcile(
+    live: &Clusters,
+    snapshot: Arc<Snapshot>,
+    random: &mut dyn FnMut() -> u64,
+) -> Reconciled {
+    let mut map = live.map.clone();
+    let mut departed = live.departed.clone();
+    departed.retain(|_, left| !left.is_over());
+    let mut changes = Vec::new();
+    for (name, before, after) in pairs(&live.snapshot, &snapshot) {
+        if before.zip(after).is_some_and(|(before, after)| is_unchanged(before, after)) {
+            continue;
+        }
+        let old = live.map.get(name);
+        let new = after.map(|spec| {
+            let joined = joined(spec, old, departed.remove(name).as_ref(), random);
+            Arc::new(joined.build())
+        });
+        match (&new, old) {
+            (Some(new), _) => {
+                map.insert(name.clone(), new.clone());
+            }
+            (None, Some(old)) => {
+                map.remove(name);
+                departed.insert(name.clone(), Departed::from(&**old));
+            }
+            (None, None) => {}
+        }
+        changes.push(change(old.cloned(), new));
+    }
+    Reconciled { clusters: Clusters { map, snapshot, departed }, changes }
+}
+
+/// Lifecycle is not looked at: a cluster on its way out serves as before.
+fn is_unchanged(before: &ClusterSpec, after: &ClusterSpec) -> bool {
+    let same_policy = Arc::ptr_eq(&before.policy, &after.policy) || before.policy == after.policy;
+    same_policy
+        && (Arc::ptr_eq(&before.endpoints, &after.endpoints) || before.endpoints == after.endpoints)
+}
+
+fn joined(
+    spec: &ClusterSpec,
+    old: Option<&Arc<Cluster>>,
+    departed: Option<&Departed>,
+    random: &mut dyn FnMut() -> u64,
+) -> Joined {
+    let (policy, endpoints) = (spec.policy.clone(), spec.endpoints.clone());
+    let Some(old) = old else {
+        let state = departed.and_then(|left| left.state.upgrade()).unwrap_or_default();
+        let hosts = departed.into_iter().flat_map(|left| left.hosts.iter());
+        let known = hosts
+            .filter_map(Weak::upgrade)
+            .map(|state| (state.address().clone(), state))
+            .collect();
+        return Joined { policy, endpoints, state, lb: Arc::new(LbState::new(random())), known };
+    };
+    let same_algorithm = mem::discriminant(&old.policy().lb) == mem::discriminant(&policy.lb);
+    let lb = if same_algorithm { old.lb().clone() } else { Arc::new(LbState::new(random())) };
+    Joined { policy, endpoints, state: old.state().clone(), lb, known: old.known_hosts() }
+}
+
+fn change(before: Option<Arc<Cluster>>, after: Option<Arc<Cluster>>) -> Change {
+    let addresses = |cluster: &Option<Arc<Cluster>>| -> HashSet<Address> {
+        let hosts = cluster.iter().flat_map(|cluster| cluster.hosts());
+        hosts.map(|host| host.address().clone()).collect()
+    };
+    let (had, has) = (addresses(&before), addresses(&after));
+    let membership = if had == has { Membership::Same } else { Membership::Changed };
+    let retired = match (&before, &after) {
+        (Some(before), Some(after)) => wire::retired(before, after, membership),
+        _ => had.into_iter().collect(),
+    };
+    Change { before, after, retired, membership }
+}
+
+impl Departed {
+    fn is_over(&self) -> bool {
+        self.state.strong_count() == 0 && self.hosts.iter().all(|host| host.strong_count() == 0)
+    }
+}
+
+impl From<&Cluster> for Departed {
+    fn from(cluster: &Cluster) -> Self {
+        let hosts = cluster.known_hosts();
+        Self {
+            state: Arc::downgrade(cluster.state()),
+            hosts: hosts.values().map(Arc::downgrade).collect(),
+        }
+    }
+}
+
+/// Both maps side by side, by name: one walk, so that a change costs no look-up per cluster.
+fn pairs<'a>(
+    before: &'a Snapshot,
+    after: &'a Snapshot,
+) -> impl Iterator<Item = (&'a ClusterName, Option<&'a ClusterSpec>, Option<&'a ClusterSpec>)> {
+    type Side<'a> = Peekable<btree_map::Iter<'a, ClusterName, ClusterSpec>>;
+    fn take<'a>(side: &mut Side<'a>, name: &ClusterName) -> Option<&'a ClusterSpec> {
+        side.next_if(|(next, _)| *next == name).map(|(_, spec)| spec)
+    }
+    let mut before = before.clusters.iter().peekable();
+    let mut after = after.clusters.iter().peekable();
+    std::iter::from_fn(move || {
+        let names = before.peek().map(|(name, _)| *name).into_iter();
+        let name = names.chain(after.peek().map(|(name, _)| *name)).min()?;
+        Some((name, take(&mut before, name), take(&mut after, name)))
+    })
+}

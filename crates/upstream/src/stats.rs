@@ -1,17 +1,61 @@
 //! Counters, gauges and histograms that are kept, by Envoy's names. What is not kept is absent.
 
-/// A counter.
+mod cluster;
+mod codes;
+mod host;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::Histogram;
+
+pub use cluster::ClusterStats;
+pub use codes::{Caller, CodeCounts};
+pub use host::HostStats;
+
+/// A number that only grows. Relaxed: it orders nothing.
 #[derive(Debug, Default)]
-pub struct Counter(std::sync::atomic::AtomicU64);
-/// A gauge.
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// One more.
+    pub fn inc(&self) {
+        self.add(1);
+    }
+
+    /// Several more.
+    pub fn add(&self, amount: u64) {
+        self.0.fetch_add(amount, Ordering::Relaxed);
+    }
+
+    /// The count.
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// A number that goes both ways; every `inc` has its `dec`. Relaxed: it orders nothing.
 #[derive(Debug, Default)]
-pub struct Gauge(std::sync::atomic::AtomicU64);
-/// Log-linear buckets, milliseconds; made on first use.
-#[derive(Debug, Default)]
-pub struct Histogram {}
+pub struct Gauge(AtomicU64);
+
+impl Gauge {
+    /// One more.
+    pub fn inc(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// One less.
+    pub fn dec(&self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// The value of this moment.
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
 
 /// One value when statistics are visited.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub enum StatValue<'a> {
     /// Only grows.
     Counter(u64),
@@ -21,16 +65,51 @@ pub enum StatValue<'a> {
     Histogram(&'a Histogram),
 }
 
-/// Statistics of a cluster: `cluster.<observability_name>.<name>`.
-#[derive(Debug, Default)]
-pub struct ClusterStats {}
+/// What is called for each statistic: its name without the cluster's prefix, and its value.
+pub type StatVisitor<'a> = dyn FnMut(&str, StatValue<'_>) + 'a;
 
-impl ClusterStats {
-    /// Calls `visit(name, value)` for each statistic that is kept, name without the cluster's prefix
-    /// (`upstream_rq_total`, `upstream_rq_200`, `circuit_breakers.default.rq_open`, ...).
-    pub fn visit(&self, _visit: &mut dyn FnMut(&str, StatValue<'_>)) {}
+/// A statistic that knows how it is shown.
+trait Stat {
+    fn value(&self) -> StatValue<'_>;
 }
 
-/// Statistics of a host.
-#[derive(Debug, Default)]
-pub struct HostStats {}
+impl Stat for Counter {
+    fn value(&self) -> StatValue<'_> {
+        StatValue::Counter(self.get())
+    }
+}
+
+impl Stat for Gauge {
+    fn value(&self) -> StatValue<'_> {
+        StatValue::Gauge(self.get())
+    }
+}
+
+impl Stat for Histogram {
+    fn value(&self) -> StatValue<'_> {
+        StatValue::Histogram(self)
+    }
+}
+
+/// A struct whose fields bear the names of Envoy's statistics, with the visit of all of them: a
+/// statistic cannot be kept and not shown.
+macro_rules! stats {
+    (
+        $(#[$about:meta])* $name:ident { $($(#[$doc:meta])* $field:ident: $kind:ty,)* }
+        $(with { $($other:ident: $other_kind:ty,)* })?
+    ) => {
+        $(#[$about])*
+        #[derive(Debug, Default)]
+        pub struct $name {
+            $($(#[$doc])* pub $field: $kind,)*
+            $($($other: $other_kind,)*)?
+        }
+
+        impl $name {
+            fn visit_fields(&self, visit: &mut crate::stats::StatVisitor<'_>) {
+                $(visit(stringify!($field), crate::stats::Stat::value(&self.$field));)*
+            }
+        }
+    };
+}
+use stats;

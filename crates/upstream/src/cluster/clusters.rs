@@ -1,0 +1,88 @@
+//! All clusters of one moment, and where they are read.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Weak};
+
+use arc_swap::ArcSwap;
+use destrier_policy::{ClusterName, Snapshot, WarmingCluster};
+
+use super::{Cluster, ClusterState};
+use crate::HostState;
+
+/// All clusters in force. Replaced whole; what did not change is the same [`Cluster`] as before.
+#[derive(Clone, Default)]
+pub struct Clusters {
+    pub(crate) map: HashMap<ClusterName, Arc<Cluster>>,
+    pub(crate) snapshot: Arc<Snapshot>,
+    /// Clusters that are gone but may have requests in flight.
+    pub(crate) departed: HashMap<ClusterName, Departed>,
+}
+
+/// What may be left of a cluster that is gone. If it comes back in time, so does its state: a limit
+/// must hold over old and new requests together.
+#[derive(Clone)]
+pub(crate) struct Departed {
+    pub(crate) state: Weak<ClusterState>,
+    pub(crate) hosts: Box<[Weak<HostState>]>,
+}
+
+impl Clusters {
+    /// A cluster by its name.
+    pub fn get(&self, name: &str) -> Option<&Arc<Cluster>> {
+        self.map.get(name)
+    }
+
+    /// Every cluster, by name.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Cluster>> {
+        self.snapshot.clusters.keys().filter_map(|name| self.map.get(name))
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.map.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.map.is_empty()
+    }
+
+    /// What they were made from; also says which of them are on their way out.
+    pub fn snapshot(&self) -> &Arc<Snapshot> {
+        &self.snapshot
+    }
+
+    /// Clusters that are known but take no request yet.
+    pub fn warming(&self) -> &[WarmingCluster] {
+        &self.snapshot.warming
+    }
+}
+
+impl fmt::Debug for Clusters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.map.keys()).finish()
+    }
+}
+
+/// Where live clusters are read. Cheap to clone; all clones see the same.
+#[derive(Clone, Debug, Default)]
+pub struct Directory(Arc<ArcSwap<Clusters>>);
+
+impl Directory {
+    /// The cluster of this name, for the life of a request. The clusters are loaded once, without
+    /// touching a count that other workers touch.
+    pub fn get(&self, name: &str) -> Option<Arc<Cluster>> {
+        self.0.load().get(name).cloned()
+    }
+
+    /// All clusters of this moment, for whoever looks at more than one.
+    pub fn load(&self) -> Arc<Clusters> {
+        self.0.load_full()
+    }
+
+    /// For the manager alone; gives back what was in force.
+    pub(crate) fn replace(&self, clusters: Clusters) -> Arc<Clusters> {
+        self.0.swap(Arc::new(clusters))
+    }
+}

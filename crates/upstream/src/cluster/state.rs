@@ -1,0 +1,55 @@
+//! What outlives every policy of a cluster.
+
+use std::sync::OnceLock;
+
+use destrier_policy::ClusterPolicy;
+
+use crate::pool::Pools;
+use crate::{Breakers, ClusterStats, Counter, StatValue, StatVisitor};
+
+/// Breakers, pools and statistics: kept by the cluster's name across every update, and after the
+/// cluster is gone until its last permit is dropped.
+#[derive(Debug, Default)]
+pub struct ClusterState {
+    breakers: Breakers,
+    pools: Pools,
+    membership_change: Counter,
+    /// Made with the first request: a cluster without traffic costs nothing here.
+    stats: OnceLock<Box<ClusterStats>>,
+}
+
+impl ClusterState {
+    /// The limits and what counts against them.
+    pub fn breakers(&self) -> &Breakers {
+        &self.breakers
+    }
+
+    /// Connections.
+    pub(crate) fn pools(&self) -> &Pools {
+        &self.pools
+    }
+
+    /// The statistics, to count into.
+    pub fn stats(&self) -> &ClusterStats {
+        self.stats.get_or_init(Box::default)
+    }
+
+    /// Takes over the limits and timeouts of a policy.
+    pub(crate) fn enforce(&self, policy: &ClusterPolicy) {
+        self.breakers.set_limits(&policy.circuit_breakers);
+        self.pools.set_timeouts(policy);
+    }
+
+    /// Hosts came or went.
+    pub(crate) fn count_membership_change(&self) {
+        self.membership_change.inc();
+    }
+
+    pub(super) fn visit_stats(&self, visit: &mut StatVisitor<'_>) {
+        match self.stats.get() {
+            Some(stats) => stats.visit(visit),
+            None => ClusterStats::default().visit(visit),
+        }
+        visit("membership_change", StatValue::Counter(self.membership_change.get()));
+    }
+}

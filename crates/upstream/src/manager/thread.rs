@@ -1,0 +1,90 @@
+//! What runs on the manager's thread.
+
+use std::iter;
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+use destrier_policy::Snapshot;
+
+use super::Event;
+use super::retired::Retired;
+use crate::Directory;
+use crate::reconcile::{Membership, Reconciled, reconcile};
+
+/// How often it is looked whether retired values can be freed.
+const SWEEP: Duration = Duration::from_millis(250);
+
+/// The only one that stores clusters.
+pub(super) struct Writer {
+    directory: Directory,
+    queue: mpsc::Receiver<Event>,
+    retired: Retired,
+}
+
+impl Writer {
+    pub(super) fn new(directory: Directory, queue: mpsc::Receiver<Event>) -> Self {
+        Self { directory, queue, retired: Retired::default() }
+    }
+
+    /// Until the handle is dropped.
+    pub(super) fn run(mut self) {
+        loop {
+            match self.next_event() {
+                Ok(event) => self.handle_batch(event),
+                Err(mpsc::RecvTimeoutError::Timeout) => {}
+                Err(mpsc::RecvTimeoutError::Disconnected) => return,
+            }
+            self.retired.sweep(&self.directory);
+        }
+    }
+
+    fn next_event(&self) -> Result<Event, mpsc::RecvTimeoutError> {
+        if self.retired.is_empty() {
+            return self.queue.recv().map_err(|_| mpsc::RecvTimeoutError::Disconnected);
+        }
+        self.queue.recv_timeout(SWEEP)
+    }
+
+    /// Everything that waits: of several snapshots the newest stands for all.
+    fn handle_batch(&mut self, first: Event) {
+        let mut newest = None;
+        let mut flushes = Vec::new();
+        for event in iter::once(first).chain(self.queue.try_iter()) {
+            match event {
+                Event::Publish(snapshot) => newest = Some(snapshot),
+                Event::Flush(done) => flushes.push(done),
+            }
+        }
+        if let Some(snapshot) = newest {
+            self.put_in_force(snapshot);
+        }
+        for done in flushes {
+            // Whoever asked may have gone.
+            let _ = done.send(());
+        }
+    }
+
+    fn put_in_force(&mut self, snapshot: Arc<Snapshot>) {
+        let live = self.directory.load();
+        let Reconciled { clusters, changes } = reconcile(&live, snapshot, &mut rand::random);
+        // No request may meet a new cluster without its limits.
+        for after in changes.iter().filter_map(|change| change.after.as_ref()) {
+            after.state().enforce(after.policy());
+        }
+        drop(live);
+        self.retired.keep_clusters(self.directory.replace(clusters));
+        for change in changes {
+            let state = change.after.as_ref().or(change.before.as_ref()).map(|one| one.state());
+            if let Some(state) = state {
+                if change.membership == Membership::Changed {
+                    state.count_membership_change();
+                }
+                // Only now: a request that comes later has the new hosts.
+                state.pools().retire(&change.retired);
+            }
+            if let Some(before) = change.before {
+                self.retired.keep_cluster(before, change.retired);
+            }
+        }
+    }
+}
