@@ -117,4 +117,8 @@ impl SessionConfig {
             max_resource_bytes: 32 * 1024 * 1024,
         }
     }
+
+    pub(crate) fn nack_distances(&self) -> (Duration, Duration) {
+        (self.repeated_nack_first, self.repeated_nack_max)
+    }
 }

@@ -8,13 +8,19 @@
 //!   the control plane changes nothing that is held.
 //! * Start reading at [`Session`], then `sift` (from message to update).
 
+mod backoff;
 mod config;
+mod deadlines;
 mod driver;
 mod error;
+mod nack;
 mod session;
+mod sift;
 mod status;
+mod subscription;
 mod type_url;
 mod update;
+mod wire;
 
 pub use config::{Backoff, NodeOn, SessionConfig, Unmentioned, Variant, Wildcard};
 pub use driver::{ControlPlane, Driver, DriverConfig, Keepalive, Subscriptions};

@@ -29,6 +29,22 @@ pub struct SessionStatus {
     pub types: BTreeMap<TypeUrl, TypeStatus>,
 }
 
+impl SessionStatus {
+    pub(crate) fn new(variant: Variant) -> Self {
+        Self {
+            variant,
+            connected: false,
+            connected_changed: None,
+            control_plane: String::new(),
+            streams: 0,
+            disconnects: 0,
+            last_error: None,
+            unasked_messages: 0,
+            types: BTreeMap::new(),
+        }
+    }
+}
+
 /// One type of resource.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TypeStatus {

@@ -1,65 +1,15 @@
-use std::{collections::BTreeSet, path::PathBuf, time::Duration};
+mod codec;
+mod config;
+mod link;
 
+use std::{collections::BTreeSet, time::Instant};
+
+use bytes::Bytes;
 use tokio::sync::mpsc;
 
-use crate::{Event, Reply, Session, SessionConfig, StatusHandle, TypeUrl};
-
-/// Where the control plane listens.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ControlPlane {
-    /// Plain HTTP/2 over TCP. The host may be a name; it is looked up at each attempt.
-    Tcp {
-        /// IP address or name.
-        host: String,
-        /// TCP port.
-        port: u16,
-    },
-    /// Plain HTTP/2 over a Unix socket, as pilot-agent offers it.
-    Unix(PathBuf),
-}
-
-/// HTTP/2 pings that find a half-open connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Keepalive {
-    /// Time between pings. Default 30 s; istiod answers less than 15 s with GOAWAY.
-    pub interval: Duration,
-    /// How long to wait for the answer. Default 10 s.
-    pub timeout: Duration,
-}
-
-impl Default for Keepalive {
-    fn default() -> Self {
-        Self { interval: Duration::from_secs(30), timeout: Duration::from_secs(10) }
-    }
-}
-
-/// How to reach the control plane. [`DriverConfig::new`] gives the defaults.
-#[derive(Clone, Debug)]
-pub struct DriverConfig {
-    /// The server.
-    pub control_plane: ControlPlane,
-    /// The `:authority` of the stream; by default host and port, or `localhost` for a Unix socket.
-    pub authority: Option<String>,
-    /// Bound of connecting. Default 5 s.
-    pub connect_timeout: Duration,
-    /// HTTP/2 pings.
-    pub keepalive: Keepalive,
-    /// A longer message ends the stream before it is read. Default 200 MiB.
-    pub max_message_bytes: usize,
-}
-
-impl DriverConfig {
-    /// The defaults for a server.
-    pub fn new(control_plane: ControlPlane) -> Self {
-        Self {
-            control_plane,
-            authority: None,
-            connect_timeout: Duration::from_secs(5),
-            keepalive: Keepalive::default(),
-            max_message_bytes: 200 * 1024 * 1024,
-        }
-    }
-}
+pub use self::config::{ControlPlane, DriverConfig, Keepalive};
+use self::link::{Link, LinkEvent};
+use crate::{Event, Reply, Session, SessionConfig, StatusHandle, StreamError, TypeUrl};
 
 /// Runs a [`Session`] over tonic on the current thread.
 #[derive(Debug)]
@@ -110,9 +60,81 @@ impl Driver {
         Subscriptions(self.commands.0.clone())
     }
 
-    /// Connects and reconnects until it is dropped. The handler runs on this task: it must not block.
-    pub async fn run(self, mut _handler: impl FnMut(Event) -> Reply) {
-        let _ = (self.config, self.session);
-        std::future::pending().await
+    /// Connects and reconnects until it is dropped; it never returns. The handler runs on this task
+    /// and must not block. What it says to an update goes out in the same turn.
+    pub async fn run(self, mut handler: impl FnMut(Event) -> Reply) {
+        let Self { config, mut session, status, commands: (_keep, mut commands) } = self;
+        let mut link = Link::Down;
+        loop {
+            let now = now();
+            if let Some(variant) = session.poll_connect(now) {
+                link = Link::connect(&config, variant);
+            }
+            for event in session.handle_timeout(now) {
+                subscribe(&mut session, handler(event));
+            }
+            while let Some(request) = session.poll_request(now) {
+                link.send(request);
+            }
+            status.store(session.status().clone());
+
+            let timeout = session.poll_timeout();
+            tokio::select! {
+                event = link.next(config.max_message_bytes) => {
+                    let closed = match event {
+                        LinkEvent::Connected => {
+                            session.handle_connected(self::now());
+                            subscribe(&mut session, handler(Event::Connected));
+                            None
+                        }
+                        LinkEvent::Message(message) => {
+                            handle_message(&mut session, message, &mut handler).err()
+                        }
+                        LinkEvent::Closed(error) => Some(error),
+                    };
+                    if let Some(error) = closed {
+                        link = Link::Down;
+                        session.handle_stream_closed(&error, self::now());
+                        subscribe(&mut session, handler(Event::Disconnected(error)));
+                    }
+                }
+                Some(command) = commands.recv() => match command {
+                    Command::Wildcard(type_url) => session.subscribe_wildcard(type_url),
+                    Command::Names(type_url, names) => session.set_names(type_url, names),
+                },
+                () = sleep_until(timeout) => {}
+            }
+        }
+    }
+}
+
+fn handle_message(
+    session: &mut Session,
+    message: Bytes,
+    handler: &mut impl FnMut(Event) -> Reply,
+) -> Result<(), StreamError> {
+    if let Some((update, ticket)) = session.handle_message(message, now())? {
+        let mut reply = handler(Event::Update(update));
+        session.handle_verdict(ticket, std::mem::take(&mut reply.verdict), now());
+        subscribe(session, reply);
+    }
+    Ok(())
+}
+
+fn subscribe(session: &mut Session, reply: Reply) {
+    for (type_url, names) in reply.names {
+        session.set_names(type_url, names);
+    }
+}
+
+/// Tokio's clock, so that tests may stop it.
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
+
+async fn sleep_until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at.into()).await,
+        None => std::future::pending().await,
     }
 }
