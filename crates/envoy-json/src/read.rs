@@ -14,7 +14,7 @@ use crate::path::{Path, Step};
 use crate::pool::{UnknownFields, UnknownType, type_name};
 use crate::{scalar, well_known};
 
-/// As deep as prost decodes, so that what is read can also be sent.
+/// Deeper than prost decodes (100 messages), and shallow enough for any stack.
 const MAX_DEPTH: usize = 200;
 
 pub(crate) struct Read {

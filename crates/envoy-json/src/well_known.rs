@@ -9,9 +9,9 @@ use serde_json::Value;
 
 use crate::{scalar, time};
 
-/// A `Struct` from outside nests no deeper than this; prost decodes 100 messages, and each level
-/// of a `Struct` is up to three.
-const MAX_STRUCT_DEPTH: usize = 30;
+/// Prost decodes 100 messages in each other, and a level of a `Struct` takes up to three where it
+/// counts as two here.
+const MAX_STRUCT_DEPTH: usize = 50;
 
 fn form(descriptor: &MessageDescriptor) -> Option<Form> {
     Some(match descriptor.full_name().strip_prefix("google.protobuf.")? {

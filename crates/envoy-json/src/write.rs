@@ -44,14 +44,14 @@ impl<'a> Writer<'a> {
         let Some(message) = message.filter(|_| self.nested_any < MAX_NESTED_ANY) else {
             return opaque(type_url, value);
         };
+        let mut fields = Map::from_iter([("@type".to_owned(), type_url.into())]);
         self.nested_any += 1;
-        let mut fields = if well_known::has_own_form(&message.descriptor()) {
-            Map::from_iter([("value".to_owned(), self.message(&message))])
+        if well_known::has_own_form(&message.descriptor()) {
+            fields.insert("value".to_owned(), self.message(&message));
         } else {
-            self.fields(&message)
-        };
+            fields.extend(self.fields(&message));
+        }
         self.nested_any -= 1;
-        fields.insert("@type".to_owned(), type_url.into());
         Value::Object(fields)
     }
 
