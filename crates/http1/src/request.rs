@@ -76,9 +76,7 @@ pub(crate) fn parse(
         let uri = parse_target(&method, head.slice_ref(target.as_bytes()))?;
         let version = if minor == 0 { Version::HTTP_10 } else { Version::HTTP_11 };
         let mut facts = Facts::default();
-        fields::collect(head, parsed.headers, &mut headers, |name, value| {
-            facts.note(name, value)
-        })?;
+        fields::collect(head, parsed.headers, &mut headers, |name, value| facts.note(name, value))?;
         Ok(RequestHead {
             body: body_length(&method, facts.declared(version)?)?,
             keep_alive: facts.keep_alive(version),
@@ -160,7 +158,8 @@ fn classify(error: httparse::Error, head: &[u8]) -> HeadError {
 }
 
 fn classify_line(head: &[u8]) -> HeadError {
-    let line = head.split(|&byte| byte == b'\r').next().unwrap_or_default();
+    let line = head.split(|&byte| byte == b'\n').next().unwrap_or_default();
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
     let mut parts = line.split(|&byte| byte == b' ');
     let method = parts.next().unwrap_or_default();
     if parse_method(method).is_err() {

@@ -36,9 +36,7 @@ pub(crate) fn parse(
         let status = StatusCode::from_u16(code).map_err(|_| HeadError::StartLine)?;
         let version = if minor == 0 { Version::HTTP_10 } else { Version::HTTP_11 };
         let mut facts = Facts::default();
-        fields::collect(head, parsed.headers, &mut headers, |name, value| {
-            facts.note(name, value)
-        })?;
+        fields::collect(head, parsed.headers, &mut headers, |name, value| facts.note(name, value))?;
         let declared = facts.declared(version)?;
         let (body, tunnel) = framing(status, request, declared)?;
         // A body that must not be there may come all the same and would be read as the next answer.

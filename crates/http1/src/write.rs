@@ -1,8 +1,8 @@
 //! Writes heads and chunks.
 
 use bytes::BytesMut;
-use http::uri::{Authority, PathAndQuery};
 use http::header::{self, HeaderName};
+use http::uri::{Authority, PathAndQuery};
 use http::{HeaderMap, Method, StatusCode, Version};
 
 use crate::BodyLength;
