@@ -65,7 +65,7 @@ pub fn write_request_head(
         BodyLength::Length(length) => write_length(dst, length),
         BodyLength::Chunked | BodyLength::UntilClose => dst.extend_from_slice(CHUNKED),
     }
-    write_fields(dst, headers, |name| is_written_here(name));
+    write_fields(dst, headers, is_written_here);
     write_connection(dst, connection);
 }
 
