@@ -1,7 +1,14 @@
 //! The agent put together: flags, bootstrap, threads, start and end. Wiring only; what is decided is
 //! decided in the crates.
 //!
-//! Start reading at [`agent::Agent`].
+//! Start reading at [`agent::Agent`]: its `start` makes every part, `src/control.rs` joins the session
+//! with the control plane and the assembler.
 
+pub mod agent;
 pub mod args;
+pub mod bootstrap;
+mod control;
+mod dns;
+mod options;
 pub mod telemetry;
+mod xds;

@@ -1,0 +1,70 @@
+//! What the admin port reads.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use bytes::Bytes;
+use destrier_control::{Assembler, StaticListener};
+use destrier_policy::FieldNote;
+use destrier_proxy::{BoundListener, ProxyStats};
+use destrier_upstream::{Cluster, Directory};
+use destrier_xds::StatusHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::{ServerState, Tags};
+
+/// Handles on everything that is shown; all of them are cheap to read.
+pub struct Sources {
+    /// The stage of the server's life.
+    pub state: ServerState,
+    /// Cancelled by `/quitquitquit`.
+    pub quit: CancellationToken,
+    /// When the process began.
+    pub started: SystemTime,
+    /// Reads the wall clock.
+    pub clock: fn() -> SystemTime,
+    /// Reads the monotonic clock.
+    pub instant: fn() -> Instant,
+    /// `command_line_options` of `/server_info`, in Envoy's words.
+    pub options: serde_json::Value,
+    /// The encoded `Bootstrap`.
+    pub bootstrap: Bytes,
+    /// `stats_config`, as it takes tags out of names.
+    pub tags: Tags,
+    /// Fields of the bootstrap that nothing obeys.
+    pub not_in_force: Vec<FieldNote>,
+    /// Live clusters.
+    pub directory: Directory,
+    /// Resources as they came, and what warms.
+    pub assembler: Arc<Mutex<Assembler>>,
+    /// The session with the control plane, if there is one.
+    pub xds: Option<StatusHandle>,
+    /// Listeners with their real addresses.
+    pub listeners: Vec<BoundListener>,
+    /// The same as they stand in the bootstrap.
+    pub static_listeners: Vec<StaticListener>,
+    /// What the listeners count.
+    pub proxy: Arc<ProxyStats>,
+    /// Worker threads.
+    pub workers: usize,
+}
+
+impl Sources {
+    /// Live clusters, in the order of their names.
+    pub(crate) fn clusters_by_name(&self) -> impl Iterator<Item = Arc<Cluster>> {
+        let live = self.directory.load();
+        let mut clusters: Vec<_> = live.iter().cloned().collect();
+        clusters.sort_by(|a, b| a.policy().name.cmp(&b.policy().name));
+        clusters.into_iter()
+    }
+
+    /// The assembler, for a moment. Whoever panicked while holding it left whole values.
+    pub(crate) fn assembler(&self) -> MutexGuard<'_, Assembler> {
+        self.assembler.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Since the process began.
+    pub(crate) fn uptime(&self) -> Duration {
+        (self.clock)().duration_since(self.started).unwrap_or_default()
+    }
+}
