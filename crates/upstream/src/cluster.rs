@@ -4,13 +4,20 @@ mod build;
 mod clusters;
 mod state;
 
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 use std::sync::{Arc, Weak};
 
 use destrier_balance::{LbState, Picker};
-use destrier_policy::{ClusterName, ClusterPolicy, DropOverload, EndpointSet, HealthStatus};
+use destrier_policy::{
+    ClusterName, ClusterPolicy, DropOverload, EndpointSet, HealthStatus, RoutingPriority,
+};
 
-use crate::{Host, HostState, StatValue, StatVisitor};
+use crate::{Host, HostState, Limit, StatValue, StatVisitor};
 
 pub use clusters::{Clusters, Directory};
 pub use state::ClusterState;
@@ -133,6 +140,7 @@ impl Cluster {
     /// prefix: those counted, and those that follow from the hosts.
     pub fn visit_stats(&self, visit: &mut StatVisitor<'_>) {
         self.state.visit_stats(visit);
+        self.visit_breakers(visit);
         let count = |wanted: &[HealthStatus]| {
             let matching = self.hosts.iter().filter(|host| wanted.contains(&host.health));
             StatValue::Gauge(matching.count() as u64)
@@ -143,5 +151,26 @@ impl Cluster {
         visit("membership_excluded", count(&[HealthStatus::Draining]));
         let heaviest = self.hosts.iter().map(|host| host.weight).max().unwrap_or(0);
         visit("max_host_weight", StatValue::Gauge(u64::from(heaviest)));
+    }
+
+    /// `circuit_breakers.<priority>.<limit>_open`, and `remaining_<limit>` where the policy tracks it.
+    fn visit_breakers(&self, visit: &mut StatVisitor<'_>) {
+        let limits = [
+            (Limit::Connections, "cx_open", "cx"),
+            (Limit::Pending, "rq_pending_open", "pending"),
+            (Limit::Requests, "rq_open", "rq"),
+        ];
+        for (priority, set) in RoutingPriority::ALL.into_iter().zip(["default", "high"]) {
+            let track = self.policy.circuit_breakers.of(priority).track_remaining;
+            for (limit, open, remaining) in limits {
+                let usage = self.state.breakers().usage(priority, limit);
+                let is_open = StatValue::Gauge(u64::from(usage.used >= usage.limit));
+                visit(&format!("circuit_breakers.{set}.{open}"), is_open);
+                if track {
+                    let left = StatValue::Gauge(u64::from(usage.limit.saturating_sub(usage.used)));
+                    visit(&format!("circuit_breakers.{set}.remaining_{remaining}"), left);
+                }
+            }
+        }
     }
 }

@@ -1,0 +1,201 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use destrier_balance::LbState;
+use destrier_policy::{ClusterPolicy, Discovery, Endpoint, EndpointSet, HealthStatus, LbPolicy};
+
+use super::testing::{endpoint, endpoints, policy, ports, tls_endpoint, with_tls_match};
+use super::{Cluster, Joined, NoHost};
+use crate::{Caller, Standing, StatValue};
+
+fn cluster(policy: ClusterPolicy, endpoints: Arc<EndpointSet>) -> Cluster {
+    let lb = Arc::new(LbState::new(0));
+    let policy = Arc::new(policy);
+    Joined { policy, endpoints, state: Arc::default(), lb, known: Default::default() }.build()
+}
+
+fn port(host: &crate::Host) -> u16 {
+    host.address().ip().expect("an IP address").port()
+}
+
+fn ports_in_use(cluster: &Cluster) -> Vec<u16> {
+    cluster.hosts_in_use().iter().map(port).collect()
+}
+
+fn with_health(port: u16, health: HealthStatus) -> Endpoint {
+    Endpoint { health, ..endpoint(port) }
+}
+
+fn stats(cluster: &Cluster) -> BTreeMap<String, u64> {
+    let mut stats = BTreeMap::new();
+    cluster.visit_stats(&mut |name, value| {
+        let number = match value {
+            StatValue::Counter(number) | StatValue::Gauge(number) => number,
+            StatValue::Histogram(histogram) => histogram.count(),
+        };
+        assert_eq!(stats.insert(name.to_owned(), number), None, "{name} twice");
+    });
+    stats
+}
+
+#[test]
+fn ten_requests_over_two_equal_hosts_are_five_and_five() {
+    let cluster = cluster(policy("a"), ports([1, 2]));
+    let picks: Vec<u16> = (0..10).map(|_| port(cluster.pick(0).expect("a host"))).collect();
+    assert_eq!(picks.iter().filter(|&&host| host == 1).count(), 5, "{picks:?}");
+}
+
+#[test]
+fn unhealthy_hosts_get_nothing() {
+    use HealthStatus::{Degraded, Draining, Healthy, Timeout, Unhealthy, Unknown};
+    let all = [Unhealthy, Healthy, Draining, Unknown, Timeout, Degraded];
+    let hosts = (1..).zip(all).map(|(port, health)| with_health(port, health)).collect();
+    let cluster = cluster(policy("a"), endpoints(vec![hosts]));
+    assert_eq!(ports_in_use(&cluster), [2, 4, 6]);
+    let rest: Vec<_> =
+        cluster.hosts()[3..].iter().map(|host| (port(host), host.standing())).collect();
+    let unhealthy = |port| (port, Standing::Unhealthy);
+    assert_eq!(rest, [1, 3, 5].map(unhealthy), "the others are still shown");
+    let stats = stats(&cluster);
+    assert_eq!(stats["membership_total"], 6);
+    assert_eq!(stats["membership_healthy"], 2);
+    assert_eq!(stats["membership_degraded"], 1);
+    assert_eq!(stats["membership_excluded"], 1);
+}
+
+#[test]
+fn the_lowest_numbered_priority_with_a_usable_host_is_in_use() {
+    let down = with_health(1, HealthStatus::Unhealthy);
+    let hosts = vec![vec![down], vec![endpoint(2), endpoint(3)], vec![endpoint(4)]];
+    let cluster = cluster(policy("a"), endpoints(hosts));
+    assert_eq!(ports_in_use(&cluster), [2, 3]);
+    let standing = |wanted| cluster.hosts().iter().find(|host| port(host) == wanted);
+    assert_eq!(standing(4).map(|host| host.standing()), Some(Standing::Standby));
+    assert_eq!(cluster.unusable_reason(), None);
+}
+
+#[test]
+fn hosts_behind_tls_are_passed_over_and_never_spoken_to_in_plain_text() {
+    let policy = || with_tls_match(policy("a"));
+    let mixed = cluster(policy(), endpoints(vec![vec![tls_endpoint(1), endpoint(2)]]));
+    assert_eq!(ports_in_use(&mixed), [2]);
+
+    let tls = cluster(policy(), endpoints(vec![vec![tls_endpoint(1), tls_endpoint(2)]]));
+    assert_eq!(tls.pick(0).map(port), Err(NoHost::TransportNotInForce));
+    let reason = tls.unusable_reason().expect("it is unusable");
+    assert_eq!(
+        reason,
+        "every healthy endpoint is behind a transport socket that is not in force: \
+         type.googleapis.com/Tls"
+    );
+}
+
+#[test]
+fn a_tls_host_of_priority_0_does_not_hide_priority_1() {
+    let hosts = vec![vec![tls_endpoint(1)], vec![endpoint(2)]];
+    let cluster = cluster(with_tls_match(policy("a")), endpoints(hosts));
+    assert_eq!(ports_in_use(&cluster), [2]);
+}
+
+#[test]
+fn why_there_is_no_host_is_said() {
+    let empty = cluster(policy("a"), ports([]));
+    assert_eq!(empty.pick(0).map(port), Err(NoHost::Empty));
+    let down = vec![vec![with_health(1, HealthStatus::Timeout)]];
+    assert_eq!(cluster(policy("a"), endpoints(down)).pick(0).map(port), Err(NoHost::Unhealthy));
+    let original = ClusterPolicy {
+        discovery: Discovery::OriginalDst,
+        lb: LbPolicy::ClusterProvided,
+        ..policy("a")
+    };
+    let original = cluster(original, ports([]));
+    assert_eq!(original.pick(0).map(port), Err(NoHost::OriginalDst));
+    assert_eq!(original.unusable_reason().as_deref(), Some("ORIGINAL_DST is not in force"));
+}
+
+#[test]
+fn exclusion_is_in_force_for_the_next_pick() {
+    let cluster = cluster(policy("a"), ports([1, 2]));
+    cluster.hosts()[0].state().exclude();
+    assert!((0..10).all(|_| cluster.pick(0).map(port) == Ok(2)));
+    cluster.hosts()[1].state().exclude();
+    assert_eq!(cluster.pick(0).map(port), Err(NoHost::Excluded));
+    cluster.hosts()[0].state().include();
+    assert_eq!(cluster.pick(0).map(port), Ok(1));
+}
+
+#[test]
+fn an_address_that_stands_twice_is_one_host_of_eds_and_two_of_a_static_cluster() {
+    let twice = || {
+        let heavier = Endpoint { weight: 3, ..endpoint(1) };
+        endpoints(vec![vec![endpoint(1), heavier, endpoint(2)]])
+    };
+    assert_eq!(ports_in_use(&cluster(policy("a"), twice())), [1, 2]);
+    let of_static = cluster(ClusterPolicy::new("a".into()), twice());
+    assert_eq!(ports_in_use(&of_static), [1, 1, 2]);
+    assert!(Arc::ptr_eq(of_static.hosts()[0].state(), of_static.hosts()[1].state()));
+    assert_eq!(of_static.hosts()[1].weight(), 3);
+}
+
+#[test]
+fn a_request_is_active_on_its_host_until_it_is_dropped() {
+    let least = LbPolicy::LeastRequest {
+        choice_count: 2,
+        active_request_bias: 1.0,
+        selection: destrier_policy::Selection::FullScan,
+        slow_start: None,
+    };
+    let cluster = cluster(ClusterPolicy { lb: least, ..policy("a") }, ports([1, 2]));
+    let first = cluster.pick(0).expect("a host").state().begin_request();
+    let second = cluster.pick(0).expect("a host").state().begin_request();
+    assert_ne!(first.host().address(), second.host().address(), "the pick sees the request");
+    drop(first);
+    let active = |host: &crate::Host| host.state().active_requests();
+    assert_eq!(cluster.hosts().iter().map(active).sum::<u32>(), 1);
+}
+
+#[test]
+fn what_was_counted_is_shown_under_its_names() {
+    let cluster = cluster(policy("a"), ports([1]));
+    let unused = stats(&cluster);
+    assert_eq!(unused["upstream_rq_total"], 0);
+    assert_eq!(unused["upstream_rq_completed"], 0);
+    assert!(!unused.contains_key("upstream_rq_2xx"), "a class appears with its first answer");
+
+    let counted = cluster.state().stats();
+    counted.upstream_rq_total.inc();
+    counted.record_code(200, Caller::External);
+    counted.record_code(204, Caller::Internal);
+    counted.record_code(503, Caller::External);
+    counted.record_code(777, Caller::External);
+    let stats = stats(&cluster);
+    for (name, value) in [
+        ("upstream_rq_total", 1),
+        ("upstream_rq_completed", 4),
+        ("upstream_rq_200", 1),
+        ("upstream_rq_2xx", 2),
+        ("upstream_rq_5xx", 1),
+        ("upstream_rq_unknown", 1),
+        ("external.upstream_rq_2xx", 1),
+        ("external.upstream_rq_completed", 3),
+        ("internal.upstream_rq_204", 1),
+        ("internal.upstream_rq_completed", 1),
+    ] {
+        assert_eq!(stats.get(name), Some(&value), "{name}");
+    }
+    assert!(!stats.contains_key("internal.upstream_rq_200"));
+}
+
+#[test]
+fn breakers_are_shown_and_what_remains_only_when_asked_for() {
+    let mut policy = policy("a");
+    policy.circuit_breakers.thresholds[1].track_remaining = true;
+    policy.circuit_breakers.thresholds[1].max_connections = 7;
+    let cluster = cluster(policy, ports([1]));
+    cluster.state().enforce(cluster.policy());
+    let stats = stats(&cluster);
+    assert_eq!(stats["circuit_breakers.default.cx_open"], 0);
+    assert_eq!(stats["circuit_breakers.high.rq_pending_open"], 0);
+    assert_eq!(stats["circuit_breakers.high.remaining_cx"], 7);
+    assert!(!stats.contains_key("circuit_breakers.default.remaining_cx"));
+}
