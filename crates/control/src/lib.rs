@@ -13,6 +13,7 @@ mod bootstrap;
 mod cluster;
 mod endpoints;
 mod fields;
+mod http_options;
 mod listener;
 mod path;
 mod proto;
@@ -32,4 +33,5 @@ pub use cluster::{
     DnsAssignment, DnsEndpoint, DnsLocality, LoadAssignment, TranslatedCluster, translate_cluster,
 };
 pub use endpoints::translate_endpoints;
+pub use listener::{TranslatedListener, translate_listener};
 pub use rejection::Rejection;

@@ -4,10 +4,13 @@
 //! a walk over the fields that a message sets (for the notes of the admin port, and to refuse what must
 //! not be ignored), and a destructuring without `..`, so that a field in no row does not compile.
 
+mod bootstrap;
 mod cluster;
 mod endpoints;
 mod http;
 mod lb;
+mod listener;
+mod route;
 
 use std::collections::HashMap;
 

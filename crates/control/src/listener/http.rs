@@ -1,0 +1,274 @@
+//! `http_connection_manager.proto: HttpConnectionManager`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use destrier_policy::{
+    CodecType, FieldStanding, HcmPolicy, Http1Options, Http2Keepalive, Http2Options,
+    UnderscorePolicy, UpgradeConfig,
+};
+use envoy_types::pb::envoy::config::core::v3 as core;
+use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::{
+    HttpConnectionManager,
+    http_connection_manager::{
+        CodecType as CodecTypeProto, PathWithEscapedSlashesAction, RouteSpecifier,
+    },
+};
+use envoy_types::pb::google::protobuf::{self, UInt32Value};
+
+use super::access_log::access_logs;
+use super::action::upgrade_config;
+use super::filters::http_filters;
+use super::routes::route_table;
+use crate::path::FieldPath;
+use crate::proto;
+use crate::report::Report;
+
+/// `None` when it has been refused.
+pub(super) fn connection_manager(
+    config: &HttpConnectionManager,
+    path: &FieldPath<'_>,
+    report: &mut Report<'_>,
+) -> Option<HcmPolicy> {
+    if config.stat_prefix.is_empty() {
+        report.refuse(&path.field("stat_prefix"), "must not be empty");
+    }
+    path_safety(config, path, report);
+    http_filters(&config.http_filters, &path.field("http_filters"), report);
+    let codec = codec(config, path, report);
+    let routes = match &config.route_specifier {
+        Some(RouteSpecifier::RouteConfig(routes)) => {
+            route_table(routes, &path.field("route_config"), report)
+        }
+        // Refused by their rows.
+        Some(RouteSpecifier::Rds(_) | RouteSpecifier::ScopedRoutes(_)) => None,
+        None => {
+            report.refuse(&path.field("route_config"), "must be set");
+            None
+        }
+    };
+    let mut manager = HcmPolicy::new(config.stat_prefix.as_str().into(), Arc::default());
+    timeouts(config, &mut manager, path, report);
+    common_options(config, &mut manager, path, report);
+    if let Some(kb) =
+        limit(&config.max_request_headers_kb, 1..=8192, path, "max_request_headers_kb", report)
+    {
+        manager.max_request_headers_kb = kb;
+    }
+    manager.use_remote_address = config.use_remote_address.is_some_and(|value| value.value);
+    manager.generate_request_id = config.generate_request_id.is_none_or(|value| value.value);
+    if !config.server_name.is_empty() {
+        manager.server_name = config.server_name.as_str().into();
+    }
+    manager.upgrades = upgrades(config, path, report);
+    if let Some(options) = &config.http_protocol_options {
+        manager.http1 = http1_options(options);
+    }
+    if let Some(options) = &config.http2_protocol_options {
+        manager.http2 = http2_options(options, &path.field("http2_protocol_options"), report);
+    }
+    manager.access_log = access_logs(&config.access_log, &path.field("access_log"), report);
+    manager.codec = codec?;
+    manager.routes = Arc::new(routes?);
+    Some(manager)
+}
+
+/// What makes two spellings of a path the same. Routes are chosen by the path as it came, so that asking
+/// for it and not getting it would open a way around a route.
+fn path_safety(config: &HttpConnectionManager, path: &FieldPath<'_>, report: &mut Report<'_>) {
+    if config.normalize_path.is_some_and(|value| value.value) {
+        report.refuse(&path.field("normalize_path"), "true is not supported yet");
+    }
+    if config.merge_slashes {
+        report.refuse(&path.field("merge_slashes"), "true is not supported yet");
+    }
+    let field = path.field("path_with_escaped_slashes_action");
+    let action = proto::enumeration(config.path_with_escaped_slashes_action);
+    match report.check(&field, action) {
+        None
+        | Some(
+            PathWithEscapedSlashesAction::ImplementationSpecificDefault
+            | PathWithEscapedSlashesAction::KeepUnchanged,
+        ) => {}
+        Some(other) => {
+            report.refuse(&field, format!("{} is not supported yet", other.as_str_name()))
+        }
+    }
+}
+
+fn codec(
+    config: &HttpConnectionManager,
+    path: &FieldPath<'_>,
+    report: &mut Report<'_>,
+) -> Option<CodecType> {
+    let path = path.field("codec_type");
+    match report.check(&path, proto::enumeration(config.codec_type))? {
+        CodecTypeProto::Auto => Some(CodecType::Auto),
+        CodecTypeProto::Http1 => Some(CodecType::Http1),
+        CodecTypeProto::Http2 => Some(CodecType::Http2),
+        CodecTypeProto::Http3 => {
+            report.refuse(&path, "HTTP/3 is not supported");
+            None
+        }
+    }
+}
+
+fn timeouts(
+    config: &HttpConnectionManager,
+    manager: &mut HcmPolicy,
+    path: &FieldPath<'_>,
+    report: &mut Report<'_>,
+) {
+    for (field, value, timeout) in [
+        ("request_timeout", &config.request_timeout, &mut manager.request_timeout),
+        (
+            "request_headers_timeout",
+            &config.request_headers_timeout,
+            &mut manager.request_headers_timeout,
+        ),
+        ("stream_idle_timeout", &config.stream_idle_timeout, &mut manager.stream_idle_timeout),
+    ] {
+        set_timeout(value, timeout, &path.field(field), report);
+    }
+    if let Some(value) = &config.drain_timeout {
+        let timeout = report.check(&path.field("drain_timeout"), proto::duration(value));
+        manager.drain_timeout = timeout.unwrap_or_default();
+    }
+}
+
+/// What is absent leaves the default, and 0 is no timeout.
+fn set_timeout(
+    value: &Option<protobuf::Duration>,
+    timeout: &mut Option<Duration>,
+    path: &FieldPath<'_>,
+    report: &mut Report<'_>,
+) {
+    if let Some(value) = value
+        && let Some(found) = report.check(path, proto::duration(value))
+    {
+        *timeout = Some(found).filter(|timeout| !timeout.is_zero());
+    }
+}
+
+fn common_options(
+    config: &HttpConnectionManager,
+    manager: &mut HcmPolicy,
+    path: &FieldPath<'_>,
+    report: &mut Report<'_>,
+) {
+    use core::http_protocol_options::HeadersWithUnderscoresAction;
+    let Some(options) = &config.common_http_protocol_options else { return };
+    let path = path.field("common_http_protocol_options");
+    set_timeout(
+        &options.idle_timeout,
+        &mut manager.idle_timeout,
+        &path.field("idle_timeout"),
+        report,
+    );
+    if let Some(count) =
+        limit(&options.max_headers_count, 1..=u32::MAX, &path, "max_headers_count", report)
+    {
+        manager.max_headers_count = count;
+    }
+    let field = path.field("headers_with_underscores_action");
+    let action = proto::enumeration(options.headers_with_underscores_action);
+    if let Some(action) = report.check(&field, action) {
+        manager.headers_with_underscores = match action {
+            HeadersWithUnderscoresAction::Allow => UnderscorePolicy::Allow,
+            HeadersWithUnderscoresAction::RejectRequest => UnderscorePolicy::RejectRequest,
+            HeadersWithUnderscoresAction::DropHeader => UnderscorePolicy::DropHeader,
+        };
+    }
+    // These are in force towards clusters, and not yet on this side.
+    for (field, is_set) in [
+        ("max_connection_duration", options.max_connection_duration.is_some()),
+        ("max_stream_duration", options.max_stream_duration.is_some()),
+        ("max_requests_per_connection", options.max_requests_per_connection.is_some()),
+    ] {
+        if is_set {
+            report.note(&path.field(field), FieldStanding::Later);
+        }
+    }
+}
+
+fn upgrades(
+    config: &HttpConnectionManager,
+    path: &FieldPath<'_>,
+    report: &mut Report<'_>,
+) -> Box<[UpgradeConfig]> {
+    let path = path.field("upgrade_configs");
+    let upgrades = config.upgrade_configs.iter().enumerate().map(|(index, upgrade)| {
+        let path = path.index(index);
+        upgrade_config(&upgrade.upgrade_type, upgrade.enabled.as_ref(), &path, report)
+    });
+    upgrades.collect()
+}
+
+fn http1_options(options: &core::Http1ProtocolOptions) -> Http1Options {
+    Http1Options {
+        enable_trailers: options.enable_trailers,
+        accept_http_10: options.accept_http_10,
+        disallow_absolute_url: options.allow_absolute_url.is_some_and(|allow| !allow.value),
+    }
+}
+
+fn http2_options(
+    options: &core::Http2ProtocolOptions,
+    path: &FieldPath<'_>,
+    report: &mut Report<'_>,
+) -> Http2Options {
+    const MOST: u32 = i32::MAX as u32;
+    let mut found =
+        Http2Options { allow_connect: options.allow_connect, ..Http2Options::default() };
+    for (field, value, least, slot) in [
+        (
+            "max_concurrent_streams",
+            &options.max_concurrent_streams,
+            1,
+            &mut found.max_concurrent_streams,
+        ),
+        (
+            "initial_stream_window_size",
+            &options.initial_stream_window_size,
+            65_535,
+            &mut found.initial_stream_window_size,
+        ),
+        (
+            "initial_connection_window_size",
+            &options.initial_connection_window_size,
+            65_535,
+            &mut found.initial_connection_window_size,
+        ),
+    ] {
+        if let Some(value) = limit(value, least..=MOST, path, field, report) {
+            *slot = value;
+        }
+    }
+    let path = path.field("connection_keepalive");
+    found.keepalive = options.connection_keepalive.as_ref().and_then(|keepalive| {
+        let timeout = keepalive.timeout.as_ref().ok_or_else(|| "must be set".to_owned());
+        let timeout =
+            report.check(&path.field("timeout"), timeout.and_then(proto::positive_duration));
+        let interval = keepalive.interval.as_ref().and_then(|interval| {
+            report.check(&path.field("interval"), proto::positive_duration(interval))
+        });
+        Some(Http2Keepalive { interval, timeout: timeout? })
+    });
+    found
+}
+
+fn limit(
+    value: &Option<UInt32Value>,
+    range: std::ops::RangeInclusive<u32>,
+    path: &FieldPath<'_>,
+    field: &str,
+    report: &mut Report<'_>,
+) -> Option<u32> {
+    let value = value.as_ref()?.value;
+    if range.contains(&value) {
+        return Some(value);
+    }
+    let (least, most) = range.into_inner();
+    report.refuse(&path.field(field), format!("{value} is not from {least} to {most}"));
+    None
+}
