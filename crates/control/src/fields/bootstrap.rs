@@ -94,7 +94,7 @@ tables! {
 
     message GrpcService {
         timeout: Tolerated,
-        initial_metadata: InForce,
+        initial_metadata: Later,
         retry_policy: Tolerated "reconnects have a backoff of their own",
     }
     oneof target_specifier: TargetSpecifier {

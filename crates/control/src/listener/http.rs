@@ -3,10 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use destrier_policy::{
-    CodecType, FieldStanding, HcmPolicy, Http1Options, Http2Keepalive, Http2Options,
-    UnderscorePolicy, UpgradeConfig,
-};
+use destrier_policy::{CodecType, FieldStanding, HcmPolicy, UnderscorePolicy, UpgradeConfig};
 use envoy_types::pb::envoy::config::core::v3 as core;
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::{
     HttpConnectionManager,
@@ -20,9 +17,10 @@ use super::access_log::access_logs;
 use super::action::upgrade_config;
 use super::filters::http_filters;
 use super::routes::route_table;
+use crate::http_options::{http1_options, http2_options};
 use crate::path::FieldPath;
 use crate::proto;
-use crate::report::Report;
+use crate::report::{Reader, Report};
 
 /// `None` when it has been refused.
 pub(super) fn connection_manager(
@@ -61,12 +59,9 @@ pub(super) fn connection_manager(
         manager.server_name = config.server_name.as_str().into();
     }
     manager.upgrades = upgrades(config, path, report);
-    if let Some(options) = &config.http_protocol_options {
-        manager.http1 = http1_options(options);
-    }
-    if let Some(options) = &config.http2_protocol_options {
-        manager.http2 = http2_options(options, &path.field("http2_protocol_options"), report);
-    }
+    manager.http1 = http1_options(config.http_protocol_options.as_ref());
+    let mut reader = Reader::at(path.field("http2_protocol_options"), report);
+    manager.http2 = http2_options(config.http2_protocol_options.as_ref(), &mut reader);
     manager.access_log = access_logs(&config.access_log, &path.field("access_log"), report);
     manager.codec = codec?;
     manager.routes = Arc::new(routes?);
@@ -202,59 +197,6 @@ fn upgrades(
         upgrade_config(&upgrade.upgrade_type, upgrade.enabled.as_ref(), &path, report)
     });
     upgrades.collect()
-}
-
-fn http1_options(options: &core::Http1ProtocolOptions) -> Http1Options {
-    Http1Options {
-        enable_trailers: options.enable_trailers,
-        accept_http_10: options.accept_http_10,
-        disallow_absolute_url: options.allow_absolute_url.is_some_and(|allow| !allow.value),
-    }
-}
-
-fn http2_options(
-    options: &core::Http2ProtocolOptions,
-    path: &FieldPath<'_>,
-    report: &mut Report<'_>,
-) -> Http2Options {
-    const MOST: u32 = i32::MAX as u32;
-    let mut found =
-        Http2Options { allow_connect: options.allow_connect, ..Http2Options::default() };
-    for (field, value, least, slot) in [
-        (
-            "max_concurrent_streams",
-            &options.max_concurrent_streams,
-            1,
-            &mut found.max_concurrent_streams,
-        ),
-        (
-            "initial_stream_window_size",
-            &options.initial_stream_window_size,
-            65_535,
-            &mut found.initial_stream_window_size,
-        ),
-        (
-            "initial_connection_window_size",
-            &options.initial_connection_window_size,
-            65_535,
-            &mut found.initial_connection_window_size,
-        ),
-    ] {
-        if let Some(value) = limit(value, least..=MOST, path, field, report) {
-            *slot = value;
-        }
-    }
-    let path = path.field("connection_keepalive");
-    found.keepalive = options.connection_keepalive.as_ref().and_then(|keepalive| {
-        let timeout = keepalive.timeout.as_ref().ok_or_else(|| "must be set".to_owned());
-        let timeout =
-            report.check(&path.field("timeout"), timeout.and_then(proto::positive_duration));
-        let interval = keepalive.interval.as_ref().and_then(|interval| {
-            report.check(&path.field("interval"), proto::positive_duration(interval))
-        });
-        Some(Http2Keepalive { interval, timeout: timeout? })
-    });
-    found
 }
 
 fn limit(
