@@ -3,7 +3,7 @@
 //!
 //! * A resource is either translated whole or refused with *all* its faults ([`Rejection`]): nothing
 //!   here stops at the first, and nothing panics on input.
-//! * No field is read and forgotten: each stands in a table of `fields`, which says whether it is in
+//! * No field is read and forgotten: each stands in a table of [`fields`], which says whether it is in
 //!   force, and `docs/fields.md` is written from it.
 //! * This crate must never know tokio, I/O, clocks or how a cluster is run.
 //! * Start reading at [`translate_cluster`] and [`translate_endpoints`].
@@ -12,7 +12,7 @@ mod assembler;
 mod bootstrap;
 mod cluster;
 mod endpoints;
-mod fields;
+pub mod fields;
 mod http_options;
 mod listener;
 mod path;
@@ -27,7 +27,7 @@ pub use assembler::{
 };
 pub use bootstrap::{
     AdsPlan, AdsProtocol, AdsTarget, BootstrapPlan, NodeOn, Settings, StaticCluster,
-    StaticListener, Wildcard,
+    StaticListener, Wildcard, translate_bootstrap,
 };
 pub use cluster::{
     DnsAssignment, DnsEndpoint, DnsLocality, LoadAssignment, TranslatedCluster, translate_cluster,

@@ -41,6 +41,7 @@ impl<'a> FieldPath<'a> {
     }
 }
 
+/// The alternate form leaves out which element of a list it is: `filters[].name`.
 impl fmt::Display for FieldPath<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(parent) = self.parent {
@@ -53,6 +54,7 @@ impl fmt::Display for FieldPath<'_> {
                     if self.parent.is_some_and(|parent| !parent.is_root()) { "." } else { "" };
                 write!(f, "{dot}{name}")
             }
+            Step::Index(_) if f.alternate() => f.write_str("[]"),
             Step::Index(index) => write!(f, "[{index}]"),
             Step::Key(key) => write!(f, "[{key}]"),
         }
@@ -68,6 +70,7 @@ mod tests {
         let filters = FieldPath::ROOT.field("filters");
         let second = filters.index(1);
         assert_eq!(second.field("typed_config").to_string(), "filters[1].typed_config");
+        assert_eq!(format!("{:#}", second.field("name")), "filters[].name");
         let options = FieldPath::ROOT.field("typed_extension_protocol_options");
         assert_eq!(options.key("a.b").to_string(), "typed_extension_protocol_options[a.b]");
         assert_eq!(FieldPath::ROOT.to_string(), "");

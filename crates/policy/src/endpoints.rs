@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::{Address, Metadata, Percent};
+use crate::{Address, FieldNote, Metadata, Percent};
 
 /// All endpoints of a cluster, by locality and priority, in the order of the assignment.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,6 +19,8 @@ pub struct EndpointSet {
     pub endpoint_stale_after: Option<Duration>,
     /// `policy.drop_overloads`, at most one category.
     pub drop_overload: Option<DropOverload>,
+    /// Fields that the assignment sets and that are not in force (yet, or ever), for the admin port.
+    pub notes: Box<[FieldNote]>,
 }
 
 impl EndpointSet {
@@ -48,6 +50,7 @@ impl Default for EndpointSet {
             weighted_priority_health: false,
             endpoint_stale_after: None,
             drop_overload: None,
+            notes: Box::default(),
         }
     }
 }

@@ -1,8 +1,17 @@
 //! The endpoints that stand in a cluster itself (`cluster.proto: load_assignment`).
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
-use destrier_policy::{Address, Endpoint, EndpointSet, Locality, LocalityEndpoints};
+use destrier_policy::{
+    Address, ClusterPolicy, Discovery, Endpoint, EndpointSet, LbPolicy, Locality, LocalityEndpoints,
+};
+use envoy_types::pb::envoy::config::cluster::v3::Cluster;
+use envoy_types::pb::envoy::config::core::v3::address::Address as AddressKind;
+use envoy_types::pb::envoy::config::endpoint::v3::ClusterLoadAssignment;
+
+use crate::endpoints::{Attributed, assignment_policy, endpoint_set, groups};
+use crate::proto::{self, HostPort};
+use crate::report::Reader;
 
 /// What `load_assignment` says, by the cluster's type.
 #[derive(Clone, Debug, PartialEq)]
@@ -76,5 +85,96 @@ impl DnsAssignment {
             }
         });
         EndpointSet { localities: localities.collect(), ..self.policy.clone() }
+    }
+}
+
+/// The endpoints of a cluster that brings them itself.
+pub(super) fn translate(
+    cluster: &Cluster,
+    policy: &ClusterPolicy,
+    reader: &mut Reader<'_, '_>,
+) -> Option<LoadAssignment> {
+    let mut reader = reader.field("load_assignment");
+    let assignment = cluster.load_assignment.as_ref();
+    match &policy.discovery {
+        Discovery::Static => {
+            let set = assignment.map(|assignment| endpoint_set(assignment, &mut reader));
+            let set = set.unwrap_or_default();
+            if matches!(policy.lb, LbPolicy::RingHash { .. } | LbPolicy::Maglev { .. }) {
+                check_weights(&set, &mut reader);
+            }
+            Some(LoadAssignment::Static(set))
+        }
+        Discovery::StrictDns(_) => Some(LoadAssignment::Dns(names(assignment, &mut reader))),
+        Discovery::LogicalDns(_) => {
+            let names = names(assignment, &mut reader);
+            let written = assignment.map_or(&[] as &[_], |assignment| &assignment.endpoints);
+            if !matches!(written, [locality] if locality.lb_endpoints.len() == 1) {
+                reader.refuse("a LOGICAL_DNS cluster must have one locality with one endpoint");
+            }
+            Some(LoadAssignment::Dns(names))
+        }
+        Discovery::Eds { .. } | Discovery::OriginalDst => None,
+    }
+}
+
+/// A ring and a Maglev table are built from 32-bit sums.
+fn check_weights(set: &EndpointSet, reader: &mut Reader<'_, '_>) {
+    const LARGEST: u64 = u32::MAX as u64;
+    let mut sum_of_localities = 0_u64;
+    for group in &set.localities {
+        sum_of_localities += u64::from(group.weight.unwrap_or_default());
+        let sum: u64 = group.endpoints.iter().map(|endpoint| u64::from(endpoint.weight)).sum();
+        if sum > LARGEST {
+            let reason = format!("the weights of the endpoints of a locality sum up to {sum}");
+            reader.field("endpoints").refuse(reason);
+        }
+    }
+    if sum_of_localities > LARGEST {
+        let reason = format!("the weights of the localities sum up to {sum_of_localities}");
+        reader.field("endpoints").refuse(reason);
+    }
+}
+
+fn names(assignment: Option<&ClusterLoadAssignment>, reader: &mut Reader<'_, '_>) -> DnsAssignment {
+    let Some(assignment) = assignment else {
+        return DnsAssignment { localities: Box::default(), policy: EndpointSet::default() };
+    };
+    let groups = groups(assignment, reader, |endpoint, reader| {
+        let mut reader = reader.field("address");
+        match endpoint.address.as_ref().and_then(|address| address.address.as_ref()) {
+            Some(AddressKind::SocketAddress(address)) => {
+                reader.read("socket_address", Some(address), proto::host_port)
+            }
+            Some(_) => {
+                reader.refuse("a DNS cluster needs a socket_address");
+                None
+            }
+            None => {
+                reader.refuse("must be set");
+                None
+            }
+        }
+    });
+    let localities = groups.into_iter().map(|group| DnsLocality {
+        locality: group.locality,
+        priority: group.priority,
+        weight: group.weight,
+        endpoints: group.endpoints.into_iter().map(dns_endpoint).collect(),
+    });
+    DnsAssignment {
+        localities: localities.collect(),
+        policy: assignment_policy(assignment, reader),
+    }
+}
+
+fn dns_endpoint(entry: Attributed<HostPort<'_>>) -> DnsEndpoint {
+    let Attributed { target: HostPort { host, port }, hostname, weight, health, metadata } = entry;
+    let hostname = if hostname.is_empty() { host.into() } else { hostname };
+    let address = Address::Ip((Ipv4Addr::UNSPECIFIED, port).into());
+    DnsEndpoint {
+        name: host.into(),
+        port,
+        template: Endpoint { address, hostname, weight, health, metadata },
     }
 }

@@ -21,7 +21,7 @@ use crate::report::Report;
 
 /// What becomes of a field when a resource sets it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Standing {
+pub enum Standing {
     /// It does what Envoy's documentation says.
     InForce,
     /// Translated and checked; a later part enforces it. Named on the admin port.
@@ -34,24 +34,38 @@ pub(crate) enum Standing {
 
 /// One field of one message.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Row {
+pub struct Row {
     /// Its name in the proto.
-    pub(crate) field: &'static str,
+    pub field: &'static str,
     /// Where it stands.
-    pub(crate) standing: Standing,
+    pub standing: Standing,
     /// Whether the message within has a table of its own, which is walked as well.
-    pub(crate) nested: bool,
+    pub nested: bool,
     /// Why, or with which limits; may be empty.
-    pub(crate) note: &'static str,
+    pub note: &'static str,
 }
 
 /// All fields of one message.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Table {
+pub struct Table {
     /// Full name of the message.
-    pub(crate) message: fn() -> String,
+    pub message: fn() -> String,
     /// Every field once.
-    pub(crate) rows: &'static [Row],
+    pub rows: &'static [Row],
+}
+
+/// The tables of all messages that are read, by subject.
+pub fn sections() -> impl Iterator<Item = (&'static str, &'static [Table])> {
+    [
+        ("Bootstrap", bootstrap::TABLES),
+        ("Clusters", cluster::TABLES),
+        ("Load balancing extensions", lb::TABLES),
+        ("HTTP options", http::TABLES),
+        ("Endpoints", endpoints::TABLES),
+        ("Listeners", listener::TABLES),
+        ("Routes", route::TABLES),
+    ]
+    .into_iter()
 }
 
 /// A message with a table.

@@ -1,0 +1,206 @@
+//! `load_balancing_policy`: a list of extensions, of which the first that is supported holds.
+
+#![expect(deprecated, reason = "the older forms of some settings are read as well")]
+
+use destrier_policy::{
+    CommonLb, ConsistentHashing, HashFunction, LbPolicy, LocalityLb, Selection, SlowStart,
+};
+use envoy_types::pb::envoy::config::cluster::v3::{Cluster, LoadBalancingPolicy};
+use envoy_types::pb::envoy::extensions::load_balancing_policies::{
+    cluster_provided::v3::ClusterProvided,
+    common::v3::{
+        ConsistentHashingLbConfig, LocalityLbConfig, SlowStartConfig,
+        locality_lb_config::{LocalityConfigSpecifier, ZoneAwareLbConfig},
+    },
+    least_request::v3::{LeastRequest, least_request::SelectionMethod},
+    maglev::v3::Maglev,
+    random::v3::Random,
+    ring_hash::v3::{RingHash, ring_hash},
+    round_robin::v3::RoundRobin,
+};
+use envoy_types::pb::google::protobuf::Any;
+use prost::{Message, Name};
+
+use super::common_lb::{balance_factor, zone_aware};
+use super::lb;
+use crate::fields::{Standing, Surveyed};
+use crate::proto;
+use crate::report::Reader;
+
+/// What must not stand beside a typed policy, since that carries the same itself.
+pub(super) fn check_combinations(cluster: &Cluster, reader: &mut Reader<'_, '_>) {
+    if cluster.lb_subset_config.is_some() {
+        reader.field("lb_subset_config").refuse("cannot be combined with load_balancing_policy");
+    }
+    let Some(common) = &cluster.common_lb_config else { return };
+    if common.locality_config_specifier.is_some() || common.consistent_hashing_lb_config.is_some() {
+        reader.field("common_lb_config").refuse(
+            "zone_aware_lb_config, locality_weighted_lb_config and consistent_hashing_lb_config \
+             cannot be combined with load_balancing_policy",
+        );
+    }
+}
+
+pub(super) fn translate(
+    list: &LoadBalancingPolicy,
+    common: &mut CommonLb,
+    reader: &mut Reader<'_, '_>,
+) -> Option<LbPolicy> {
+    let mut reader = reader.field("policies");
+    let mut skipped = Vec::new();
+    for (index, policy) in list.policies.iter().enumerate() {
+        let extension = policy.typed_extension_config.as_ref();
+        let Some(config) = extension.and_then(|extension| extension.typed_config.as_ref()) else {
+            skipped.push("without a typed_config");
+            continue;
+        };
+        let Some(supported) = supported(config) else {
+            skipped.push(&config.type_url);
+            continue;
+        };
+        let mut reader = reader.index(index);
+        let mut reader = reader.field("typed_extension_config");
+        return supported(config, common, &mut reader.field("typed_config"));
+    }
+    reader.refuse(format!("none of the policies is supported: [{}]", skipped.join(", ")));
+    None
+}
+
+type Translate = fn(&Any, &mut CommonLb, &mut Reader<'_, '_>) -> Option<LbPolicy>;
+
+/// How the policy is translated, if it can be.
+fn supported(config: &Any) -> Option<Translate> {
+    let known: [(String, Translate); 6] = [
+        (RoundRobin::full_name(), |config, common, reader| {
+            let RoundRobin { slow_start_config, locality_lb_config } = &read(config, reader)?;
+            locality(locality_lb_config.as_ref(), common, reader);
+            Some(LbPolicy::RoundRobin {
+                slow_start: slow_start(slow_start_config.as_ref(), reader),
+            })
+        }),
+        (LeastRequest::full_name(), least_request),
+        (Random::full_name(), |config, common, reader| {
+            let Random { locality_lb_config } = &read(config, reader)?;
+            locality(locality_lb_config.as_ref(), common, reader);
+            Some(LbPolicy::Random)
+        }),
+        (RingHash::full_name(), ring_hash),
+        (Maglev::full_name(), |config, common, reader| {
+            let Maglev { table_size, consistent_hashing_lb_config, locality_weighted_lb_config } =
+                &read(config, reader)?;
+            if locality_weighted_lb_config.is_some() {
+                common.locality = LocalityLb::Weighted;
+            }
+            let hashing = hashing(consistent_hashing_lb_config.as_ref(), reader);
+            Some(lb::maglev(table_size, hashing.unwrap_or_default(), reader))
+        }),
+        (ClusterProvided::full_name(), |config, _, reader| {
+            read::<ClusterProvided>(config, reader).map(|_| LbPolicy::ClusterProvided)
+        }),
+    ];
+    let name = proto::type_name(&config.type_url);
+    known.into_iter().find(|(known, _)| known == name).map(|(_, translate)| translate)
+}
+
+fn read<M: Message + Name + Default + Surveyed>(
+    config: &Any,
+    reader: &mut Reader<'_, '_>,
+) -> Option<M> {
+    let message: M = reader.check(proto::unpack(config))?;
+    reader.survey(&message, Standing::InForce);
+    Some(message)
+}
+
+fn least_request(
+    config: &Any,
+    common: &mut CommonLb,
+    reader: &mut Reader<'_, '_>,
+) -> Option<LbPolicy> {
+    let LeastRequest {
+        choice_count,
+        active_request_bias,
+        slow_start_config,
+        locality_lb_config,
+        enable_full_scan,
+        selection_method,
+    } = &read(config, reader)?;
+    let method = reader.read("selection_method", Some(*selection_method), proto::enumeration);
+    let full_scan = enable_full_scan.is_some_and(|enabled| enabled.value);
+    let selection = if full_scan || method == Some(SelectionMethod::FullScan) {
+        Selection::FullScan
+    } else {
+        Selection::NChoices
+    };
+    locality(locality_lb_config.as_ref(), common, reader);
+    let slow_start = slow_start(slow_start_config.as_ref(), reader);
+    Some(lb::least_request(choice_count, active_request_bias, selection, slow_start, reader))
+}
+
+fn ring_hash(config: &Any, common: &mut CommonLb, reader: &mut Reader<'_, '_>) -> Option<LbPolicy> {
+    let RingHash {
+        hash_function,
+        minimum_ring_size,
+        maximum_ring_size,
+        use_hostname_for_hashing,
+        hash_balance_factor,
+        consistent_hashing_lb_config,
+        locality_weighted_lb_config,
+    } = &read(config, reader)?;
+    // Not numbered as in cluster.proto: 0 is the default there, and xxHash is 1.
+    let function = reader.read("hash_function", Some(*hash_function), |function| {
+        Ok(match proto::enumeration(function)? {
+            ring_hash::HashFunction::DefaultHash | ring_hash::HashFunction::XxHash => {
+                HashFunction::XxHash
+            }
+            ring_hash::HashFunction::MurmurHash2 => HashFunction::MurmurHash2,
+        })
+    });
+    if locality_weighted_lb_config.is_some() {
+        common.locality = LocalityLb::Weighted;
+    }
+    let deprecated = ConsistentHashing {
+        use_hostname_for_hashing: *use_hostname_for_hashing,
+        hash_balance_factor: balance_factor(hash_balance_factor, reader),
+    };
+    let hashing = hashing(consistent_hashing_lb_config.as_ref(), reader).unwrap_or(deprecated);
+    let function = function.unwrap_or_default();
+    Some(lb::ring_hash(minimum_ring_size, maximum_ring_size, function, hashing, reader))
+}
+
+fn slow_start(config: Option<&SlowStartConfig>, reader: &mut Reader<'_, '_>) -> Option<SlowStart> {
+    let SlowStartConfig { slow_start_window, aggression, min_weight_percent } = config?;
+    let mut reader = reader.field("slow_start_config");
+    lb::slow_start(slow_start_window, aggression, min_weight_percent, &mut reader)
+}
+
+fn hashing(
+    config: Option<&ConsistentHashingLbConfig>,
+    reader: &mut Reader<'_, '_>,
+) -> Option<ConsistentHashing> {
+    // The field table refuses a hash_policy.
+    let ConsistentHashingLbConfig { use_hostname_for_hashing, hash_balance_factor, hash_policy: _ } =
+        config?;
+    let mut reader = reader.field("consistent_hashing_lb_config");
+    Some(ConsistentHashing {
+        use_hostname_for_hashing: *use_hostname_for_hashing,
+        hash_balance_factor: balance_factor(hash_balance_factor, &mut reader),
+    })
+}
+
+fn locality(config: Option<&LocalityLbConfig>, common: &mut CommonLb, reader: &mut Reader<'_, '_>) {
+    let Some(specifier) = config.and_then(|config| config.locality_config_specifier.as_ref())
+    else {
+        return;
+    };
+    let mut reader = reader.field("locality_lb_config");
+    common.locality = match specifier {
+        LocalityConfigSpecifier::LocalityWeightedLbConfig(_) => LocalityLb::Weighted,
+        LocalityConfigSpecifier::ZoneAwareLbConfig(config) => {
+            let ZoneAwareLbConfig {
+                routing_enabled, min_cluster_size, fail_traffic_on_panic, ..
+            } = config;
+            let mut reader = reader.field("zone_aware_lb_config");
+            zone_aware(routing_enabled, min_cluster_size, *fail_traffic_on_panic, &mut reader)
+        }
+    };
+}

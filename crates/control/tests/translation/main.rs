@@ -1,0 +1,3 @@
+//! Translation of clusters and endpoints, from the outside.
+
+mod fields;
