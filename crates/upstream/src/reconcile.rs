@@ -6,8 +6,7 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{HashSet, btree_map};
-use std::iter::Peekable;
+use std::collections::HashSet;
 use std::mem;
 use std::sync::{Arc, Weak};
 
@@ -52,7 +51,7 @@ pub(crate) fn reconcile(
     let mut departed = live.departed.clone();
     departed.retain(|_, left| !left.is_over());
     let mut changes = Vec::new();
-    for (name, before, after) in pairs(&live.snapshot, &snapshot) {
+    for (name, before, after) in differences(&live.snapshot, &snapshot) {
         if before.zip(after).is_some_and(|(before, after)| is_unchanged(before, after)) {
             continue;
         }
@@ -93,10 +92,8 @@ fn joined(
     let Some(old) = old else {
         let state = departed.and_then(|left| left.state.upgrade()).unwrap_or_default();
         let hosts = departed.into_iter().flat_map(|left| left.hosts.iter());
-        let known = hosts
-            .filter_map(Weak::upgrade)
-            .map(|state| (state.address().clone(), state))
-            .collect();
+        let known =
+            hosts.filter_map(Weak::upgrade).map(|state| (state.address().clone(), state)).collect();
         return Joined { policy, endpoints, state, lb: Arc::new(LbState::new(random())), known };
     };
     let same_algorithm = mem::discriminant(&old.policy().lb) == mem::discriminant(&policy.lb);
@@ -134,20 +131,25 @@ impl From<&Cluster> for Departed {
     }
 }
 
-/// Both maps side by side, by name: one walk, so that a change costs no look-up per cluster.
-fn pairs<'a>(
+/// Clusters by name whose specs are not the same objects. One walk along both maps: what did not change
+/// costs no look-up and no comparison of names.
+fn differences<'a>(
     before: &'a Snapshot,
     after: &'a Snapshot,
 ) -> impl Iterator<Item = (&'a ClusterName, Option<&'a ClusterSpec>, Option<&'a ClusterSpec>)> {
-    type Side<'a> = Peekable<btree_map::Iter<'a, ClusterName, ClusterSpec>>;
-    fn take<'a>(side: &mut Side<'a>, name: &ClusterName) -> Option<&'a ClusterSpec> {
-        side.next_if(|(next, _)| *next == name).map(|(_, spec)| spec)
-    }
     let mut before = before.clusters.iter().peekable();
     let mut after = after.clusters.iter().peekable();
     std::iter::from_fn(move || {
+        while let (Some((_, old)), Some((_, new))) = (before.peek(), after.peek())
+            && old.same(new)
+        {
+            before.next();
+            after.next();
+        }
         let names = before.peek().map(|(name, _)| *name).into_iter();
         let name = names.chain(after.peek().map(|(name, _)| *name)).min()?;
-        Some((name, take(&mut before, name), take(&mut after, name)))
+        let old = before.next_if(|(next, _)| *next == name);
+        let new = after.next_if(|(next, _)| *next == name);
+        Some((name, old.map(|(_, spec)| spec), new.map(|(_, spec)| spec)))
     })
 }

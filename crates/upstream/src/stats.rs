@@ -3,6 +3,7 @@
 mod cluster;
 mod codes;
 mod host;
+mod manager;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -11,6 +12,7 @@ use crate::Histogram;
 pub use cluster::ClusterStats;
 pub use codes::{Caller, CodeCounts};
 pub use host::HostStats;
+pub(crate) use manager::ManagerStats;
 
 /// A number that only grows. Relaxed: it orders nothing.
 #[derive(Debug, Default)]
@@ -95,13 +97,13 @@ impl Stat for Histogram {
 /// statistic cannot be kept and not shown.
 macro_rules! stats {
     (
-        $(#[$about:meta])* $name:ident { $($(#[$doc:meta])* $field:ident: $kind:ty,)* }
+        $(#[$about:meta])* $vis:vis $name:ident { $($(#[$doc:meta])* $field:ident: $kind:ty,)* }
         $(with { $($other:ident: $other_kind:ty,)* })?
     ) => {
         $(#[$about])*
         #[derive(Debug, Default)]
-        pub struct $name {
-            $($(#[$doc])* pub $field: $kind,)*
+        $vis struct $name {
+            $($(#[$doc])* $vis $field: $kind,)*
             $($($other: $other_kind,)*)?
         }
 

@@ -199,3 +199,35 @@ fn breakers_are_shown_and_what_remains_only_when_asked_for() {
     assert_eq!(stats["circuit_breakers.high.remaining_cx"], 7);
     assert!(!stats.contains_key("circuit_breakers.default.remaining_cx"));
 }
+
+#[test]
+fn host_statistics_are_shown_in_order_also_unused() {
+    let cluster = cluster(policy("a"), ports([1, 2]));
+    let seen = |host: &crate::Host| {
+        let mut seen = Vec::new();
+        host.state().visit_stats(&mut |name, value| {
+            let (StatValue::Counter(number) | StatValue::Gauge(number)) = value else {
+                panic!("{name} is a number");
+            };
+            seen.push((name.to_owned(), number));
+        });
+        assert!(seen.is_sorted(), "{seen:?}");
+        seen
+    };
+    let _request = cluster.hosts()[0].state().begin_request();
+    cluster.hosts()[0].state().stats().rq_total.inc();
+    let of = |name: &str, number| (name.to_owned(), number);
+    let used = seen(&cluster.hosts()[0]);
+    assert!(used.contains(&of("rq_active", 1)) && used.contains(&of("rq_total", 1)));
+    assert!(seen(&cluster.hosts()[1]).iter().all(|(_, number)| *number == 0));
+}
+
+/// 10,000 clusters of 10 endpoints are to fit into 75 MiB with all that the process has beside them.
+#[test]
+fn a_cluster_without_traffic_is_small() {
+    assert!(size_of::<Cluster>() <= 96);
+    assert!(size_of::<crate::Host>() <= 48);
+    assert!(size_of::<crate::HostState>() <= 56);
+    let state = size_of::<crate::ClusterState>();
+    assert!(state <= 768, "{state}");
+}

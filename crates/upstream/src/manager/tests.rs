@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
@@ -7,8 +8,8 @@ use destrier_policy::{RoutingPriority, Snapshot};
 use tokio::time::{sleep, timeout};
 
 use super::ClusterManager;
-use crate::Limit;
 use crate::cluster::testing::{policy, ports, snapshot};
+use crate::{Limit, StatValue};
 
 fn one(limit: u32, hosts: impl IntoIterator<Item = u16>) -> Arc<Snapshot> {
     let mut policy = policy("a");
@@ -48,20 +49,30 @@ async fn of_many_snapshots_the_last_is_in_force() {
 }
 
 #[tokio::test]
-async fn membership_changes_are_counted() {
+async fn changes_are_counted() {
     let manager = ClusterManager::start().expect("a thread");
     for (limit, hosts) in [(1, 1..=2), (2, 1..=2), (2, 1..=3), (2, 2..=3)] {
         manager.publish(one(limit, hosts));
         manager.flush().await;
     }
-    let mut changes = None;
-    let cluster = manager.directory().get("a").expect("published");
-    cluster.visit_stats(&mut |name, value| {
-        if name == "membership_change" {
-            changes = Some(format!("{value:?}"));
-        }
-    });
-    assert_eq!(changes.as_deref(), Some("Counter(3)"));
+    let mut stats = BTreeMap::new();
+    let mut note = |name: &str, value: StatValue<'_>| {
+        stats.insert(name.to_owned(), format!("{value:?}"));
+    };
+    manager.directory().get("a").expect("published").visit_stats(&mut note);
+    manager.publish(Arc::default());
+    manager.flush().await;
+    manager.visit_stats(&mut note);
+    for (name, value) in [
+        ("membership_change", "Counter(3)"),
+        ("cluster_added", "Counter(1)"),
+        ("cluster_modified", "Counter(1)"),
+        ("cluster_updated", "Counter(3)"),
+        ("cluster_removed", "Counter(1)"),
+        ("active_clusters", "Gauge(0)"),
+    ] {
+        assert_eq!(stats.get(name).map(String::as_str), Some(value), "{name}");
+    }
 }
 
 #[tokio::test]

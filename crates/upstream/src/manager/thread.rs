@@ -8,8 +8,9 @@ use destrier_policy::Snapshot;
 
 use super::Event;
 use super::retired::Retired;
-use crate::Directory;
-use crate::reconcile::{Membership, Reconciled, reconcile};
+use crate::reconcile::{Change, Membership, Reconciled, reconcile};
+use crate::stats::ManagerStats;
+use crate::{Cluster, Directory};
 
 /// How often it is looked whether retired values can be freed.
 const SWEEP: Duration = Duration::from_millis(250);
@@ -17,13 +18,18 @@ const SWEEP: Duration = Duration::from_millis(250);
 /// The only one that stores clusters.
 pub(super) struct Writer {
     directory: Directory,
+    stats: Arc<ManagerStats>,
     queue: mpsc::Receiver<Event>,
     retired: Retired,
 }
 
 impl Writer {
-    pub(super) fn new(directory: Directory, queue: mpsc::Receiver<Event>) -> Self {
-        Self { directory, queue, retired: Retired::default() }
+    pub(super) fn new(
+        directory: Directory,
+        stats: Arc<ManagerStats>,
+        queue: mpsc::Receiver<Event>,
+    ) -> Self {
+        Self { directory, stats, queue, retired: Retired::default() }
     }
 
     /// Until the handle is dropped.
@@ -74,6 +80,7 @@ impl Writer {
         drop(live);
         self.retired.keep_clusters(self.directory.replace(clusters));
         for change in changes {
+            self.count(&change);
             let state = change.after.as_ref().or(change.before.as_ref()).map(|one| one.state());
             if let Some(state) = state {
                 if change.membership == Membership::Changed {
@@ -85,6 +92,22 @@ impl Writer {
             if let Some(before) = change.before {
                 self.retired.keep_cluster(before, change.retired);
             }
+        }
+    }
+
+    fn count(&self, change: &Change) {
+        let stats = &self.stats;
+        let Some(after) = &change.after else {
+            return stats.cluster_removed.inc();
+        };
+        match &change.before {
+            None => stats.cluster_added.inc(),
+            Some(before) if before.policy() != after.policy() => stats.cluster_modified.inc(),
+            Some(_) => {}
+        }
+        let had_same = |before: &Arc<Cluster>| before.endpoints() == after.endpoints();
+        if !change.before.as_ref().is_some_and(had_same) {
+            stats.cluster_updated.inc();
         }
     }
 }

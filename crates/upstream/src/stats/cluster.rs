@@ -6,7 +6,7 @@ use crate::Histogram;
 
 stats! {
     /// Statistics of a cluster. The data path counts into the fields, each named as Envoy names it.
-    ClusterStats {
+    pub ClusterStats {
         /// Requests refused by the limit of active requests.
         upstream_rq_active_overflow: Counter,
         /// Requests given up by the client before they had a connection.
