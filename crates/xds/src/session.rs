@@ -168,8 +168,8 @@ impl Session {
         }
         let Link::Open { answered, .. } = &mut self.link else { return Ok(None) };
         *answered = true;
-        if let Some(identifier) = &response.control_plane {
-            identifier.clone_into(&mut self.status.control_plane);
+        if !response.control_plane.is_empty() {
+            response.control_plane.clone_into(&mut self.status.control_plane);
         }
         self.status.last_error = None;
 

@@ -226,7 +226,7 @@ fn open_any(raw: &Bytes, type_url: &TypeUrl) -> Result<Opened, Fault> {
         Some(name) if name.is_empty() => Err(Fault::new(None, format!("{field}: empty"))),
         value if !name.intact => Err(Fault::new(value, "malformed message")),
         Some(name) => Ok(Opened { name, version: None, body: Some(any.value), ttl: None }),
-        None => Err(Fault::new(None, format!("{field}: absent, or not UTF-8"))),
+        None => Err(Fault::new(None, format!("{field}: not UTF-8"))),
     }
 }
 

@@ -180,8 +180,8 @@ pub(crate) struct Response {
     pub(crate) resources: Vec<Bytes>,
     /// Delta only.
     pub(crate) removed: Vec<Bytes>,
-    /// `ControlPlane.identifier`.
-    pub(crate) control_plane: Option<String>,
+    /// `ControlPlane.identifier`; often empty.
+    pub(crate) control_plane: String,
 }
 
 impl Response {
@@ -195,7 +195,7 @@ impl Response {
                     nonce: it.nonce,
                     resources: it.resources,
                     removed: Vec::new(),
-                    control_plane: string_field(&it.control_plane, 1).value,
+                    control_plane: string_field(&it.control_plane, 1).value.unwrap_or_default(),
                 }
             }
             Variant::Delta => {
@@ -206,7 +206,7 @@ impl Response {
                     nonce: it.nonce,
                     resources: it.resources,
                     removed: it.removed_resources,
-                    control_plane: string_field(&it.control_plane, 1).value,
+                    control_plane: string_field(&it.control_plane, 1).value.unwrap_or_default(),
                 }
             }
         })
@@ -216,7 +216,8 @@ impl Response {
 /// What [`string_field`] found.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct StringField {
-    /// The last value of the field before the first fault; none if absent or not UTF-8.
+    /// The last value of the field before the first fault, empty if it is absent; `None` if it is not
+    /// UTF-8.
     pub(crate) value: Option<String>,
     /// The fields of the message follow each other without a fault.
     pub(crate) intact: bool,
@@ -227,7 +228,7 @@ pub(crate) fn string_field(message: &[u8], number: u32) -> StringField {
     use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_field};
 
     let mut rest = message;
-    let mut value = None;
+    let mut value = Some(String::new());
     let intact = loop {
         if rest.is_empty() {
             break true;

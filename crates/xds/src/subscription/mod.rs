@@ -290,6 +290,7 @@ impl Subscription {
         for name in &expired {
             self.held.remove(name);
         }
+        self.note_counts();
         expired
     }
 
