@@ -1,3 +1,4 @@
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -8,8 +9,10 @@ use destrier_policy::{RoutingPriority, Snapshot};
 use tokio::time::{sleep, timeout};
 
 use super::ClusterManager;
+use super::retired::Retired;
 use crate::cluster::testing::{policy, ports, snapshot};
-use crate::{Limit, StatValue};
+use crate::reconcile::{Reconciled, reconcile};
+use crate::{Clusters, Directory, Limit, StatValue};
 
 fn one(limit: u32, hosts: impl IntoIterator<Item = u16>) -> Arc<Snapshot> {
     let mut policy = policy("a");
@@ -94,6 +97,25 @@ async fn what_was_replaced_is_kept_while_it_is_held_and_freed_after() {
         }
     };
     timeout(Duration::from_secs(10), freed).await.expect("the manager frees it");
+}
+
+/// A worker that drops its last hold on a replaced cluster must not be the one that frees it.
+#[test]
+fn only_the_sweep_frees_what_was_replaced() {
+    let Reconciled { clusters, .. } = reconcile(&Clusters::default(), one(1, [1]), &mut || 0);
+    let held = clusters.get("a").expect("there").clone();
+    let (map, cluster) = (Arc::new(clusters), Arc::downgrade(&held));
+    let mut retired = Retired::default();
+    retired.keep_clusters(map.clone());
+    retired.keep_cluster(held.clone(), Vec::new());
+    for held in [Box::new(map) as Box<dyn Any>, Box::new(held)] {
+        retired.sweep(&Directory::default());
+        assert!(!retired.is_empty());
+        drop(held);
+        assert!(cluster.upgrade().is_some());
+    }
+    retired.sweep(&Directory::default());
+    assert!(retired.is_empty() && cluster.upgrade().is_none());
 }
 
 #[test]
