@@ -204,7 +204,7 @@ tables! {
     }
 
     message CommonLbConfig {
-        healthy_panic_threshold: Later "as with 0: unhealthy hosts never get a request",
+        healthy_panic_threshold: InForce "0; with any other one, unhealthy hosts get no request either, for now",
         update_merge_window: Tolerated "changes are in force at once",
         ignore_new_hosts_until_first_hc: Tolerated "there are no active health checks",
         close_connections_on_host_set_change: Later,

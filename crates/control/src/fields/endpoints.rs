@@ -32,7 +32,7 @@ tables! {
         locality: InForce,
         metadata: Tolerated,
         lb_endpoints: InForce nested,
-        load_balancing_weight: Later "localities of a priority are one list",
+        load_balancing_weight: InForce "counts only with locality_weighted_lb_config, which comes later",
         priority: Later "for now only the lowest number that has a usable host",
         proximity: Tolerated,
     }
