@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use destrier_balance::Candidate;
 use destrier_policy::{Address, HealthStatus, Locality};
 
-use crate::{HostStats, StatVisitor};
+use crate::HostStats;
 
 /// An endpoint as it stands in one [`crate::Cluster`]: a value, made anew with the cluster.
 #[derive(Debug)]
@@ -146,13 +146,9 @@ impl HostState {
         self.stats.get_or_init(Box::default)
     }
 
-    /// Calls `visit` with each statistic under its name in `/clusters`, in the order there.
-    pub fn visit_stats(&self, visit: &mut StatVisitor<'_>) {
-        let rq_active = self.active_requests();
-        match self.stats.get() {
-            Some(stats) => stats.visit(rq_active, visit),
-            None => HostStats::default().visit(rq_active, visit),
-        }
+    /// Its statistics if anything was counted, to read.
+    pub fn stats_if_used(&self) -> Option<&HostStats> {
+        self.stats.get().map(|stats| &**stats)
     }
 }
 

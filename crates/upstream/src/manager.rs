@@ -13,8 +13,7 @@ use std::thread::JoinHandle;
 use destrier_policy::Snapshot;
 use tokio::sync::oneshot;
 
-use crate::stats::ManagerStats;
-use crate::{Directory, StatValue, StatVisitor};
+use crate::Directory;
 use thread::Writer;
 
 /// Handle of the manager thread, which joins each snapshot with what lives and publishes the result. It
@@ -23,7 +22,6 @@ use thread::Writer;
 #[derive(Debug)]
 pub struct ClusterManager {
     directory: Directory,
-    stats: Arc<ManagerStats>,
     /// `None` only while dropping.
     events: Option<mpsc::Sender<Event>>,
     thread: Option<JoinHandle<()>>,
@@ -44,24 +42,15 @@ impl ClusterManager {
     pub fn start() -> io::Result<Self> {
         let directory = Directory::default();
         let (events, queue) = mpsc::channel();
-        let stats = Arc::new(ManagerStats::default());
-        let writer = Writer::new(directory.clone(), stats.clone(), queue);
+        let writer = Writer::new(directory.clone(), queue);
         let thread =
             std::thread::Builder::new().name("clusters".into()).spawn(move || writer.run())?;
-        Ok(Self { directory, stats, events: Some(events), thread: Some(thread) })
+        Ok(Self { directory, events: Some(events), thread: Some(thread) })
     }
 
     /// Where the clusters are read.
     pub fn directory(&self) -> &Directory {
         &self.directory
-    }
-
-    /// Calls `visit(name, value)` for each statistic of `cluster_manager.<name>`.
-    pub fn visit_stats(&self, visit: &mut StatVisitor<'_>) {
-        self.stats.visit(visit);
-        let clusters = self.directory.load();
-        visit("active_clusters", StatValue::Gauge(clusters.len() as u64));
-        visit("warming_clusters", StatValue::Gauge(clusters.warming().len() as u64));
     }
 
     /// Queues a snapshot. Snapshots are whole: of several that wait only the newest is put in force.

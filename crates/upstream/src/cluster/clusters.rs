@@ -8,7 +8,8 @@ use arc_swap::ArcSwap;
 use destrier_policy::{ClusterName, Snapshot, WarmingCluster};
 
 use super::{Cluster, ClusterState};
-use crate::HostState;
+use crate::stats::ManagerStats;
+use crate::{HostState, StatValue, StatVisitor};
 
 /// All clusters in force. Replaced whole; what did not change is the same [`Cluster`] as before.
 #[derive(Clone, Default)]
@@ -67,22 +68,41 @@ impl fmt::Debug for Clusters {
 
 /// Where live clusters are read. Cheap to clone; all clones see the same.
 #[derive(Clone, Debug, Default)]
-pub struct Directory(Arc<ArcSwap<Clusters>>);
+pub struct Directory(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    clusters: ArcSwap<Clusters>,
+    stats: ManagerStats,
+}
 
 impl Directory {
     /// The cluster of this name, for the life of a request. The clusters are loaded once, without
     /// touching a count that other workers touch.
     pub fn get(&self, name: &str) -> Option<Arc<Cluster>> {
-        self.0.load().get(name).cloned()
+        self.0.clusters.load().get(name).cloned()
     }
 
     /// All clusters of this moment, for whoever looks at more than one.
     pub fn load(&self) -> Arc<Clusters> {
-        self.0.load_full()
+        self.0.clusters.load_full()
+    }
+
+    /// Calls `visit(name, value)` for each statistic of `cluster_manager.<name>` that is kept.
+    pub fn visit_stats(&self, visit: &mut StatVisitor<'_>) {
+        self.stats().visit(visit);
+        let clusters = self.load();
+        visit("active_clusters", StatValue::Gauge(clusters.len() as u64));
+        visit("warming_clusters", StatValue::Gauge(clusters.warming().len() as u64));
+    }
+
+    /// For the manager to count into.
+    pub(crate) fn stats(&self) -> &ManagerStats {
+        &self.0.stats
     }
 
     /// For the manager alone; gives back what was in force.
     pub(crate) fn replace(&self, clusters: Clusters) -> Arc<Clusters> {
-        self.0.swap(Arc::new(clusters))
+        self.0.clusters.swap(Arc::new(clusters))
     }
 }

@@ -65,7 +65,7 @@ async fn changes_are_counted() {
     manager.directory().get("a").expect("published").visit_stats(&mut note);
     manager.publish(Arc::default());
     manager.flush().await;
-    manager.visit_stats(&mut note);
+    manager.directory().visit_stats(&mut note);
     for (name, value) in [
         ("membership_change", "Counter(3)"),
         ("cluster_added", "Counter(1)"),

@@ -9,7 +9,6 @@ use destrier_policy::Snapshot;
 use super::Event;
 use super::retired::Retired;
 use crate::reconcile::{Change, Membership, Reconciled, reconcile};
-use crate::stats::ManagerStats;
 use crate::{Cluster, Directory};
 
 /// How often it is looked whether retired values can be freed.
@@ -18,18 +17,13 @@ const SWEEP: Duration = Duration::from_millis(250);
 /// The only one that stores clusters.
 pub(super) struct Writer {
     directory: Directory,
-    stats: Arc<ManagerStats>,
     queue: mpsc::Receiver<Event>,
     retired: Retired,
 }
 
 impl Writer {
-    pub(super) fn new(
-        directory: Directory,
-        stats: Arc<ManagerStats>,
-        queue: mpsc::Receiver<Event>,
-    ) -> Self {
-        Self { directory, stats, queue, retired: Retired::default() }
+    pub(super) fn new(directory: Directory, queue: mpsc::Receiver<Event>) -> Self {
+        Self { directory, queue, retired: Retired::default() }
     }
 
     /// Until the handle is dropped.
@@ -96,7 +90,7 @@ impl Writer {
     }
 
     fn count(&self, change: &Change) {
-        let stats = &self.stats;
+        let stats = self.directory.stats();
         let Some(after) = &change.after else {
             return stats.cluster_removed.inc();
         };
