@@ -4,10 +4,12 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use http::HeaderMap;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
 use crate::active::Active;
 use crate::h1::IncomingBody;
+use crate::h2::IncomingStream;
 use crate::{BodyError, TcpLease};
 
 /// Implements `http_body::Body<Data = Bytes, Error = BodyError>`; `Send` and `Unpin`. Permits of the
@@ -24,8 +26,11 @@ enum Kind {
     #[default]
     Empty,
     Full(Bytes),
+    /// Of a request that was read up to them.
+    Trailers(HeaderMap),
     H1(IncomingBody),
-    H2(hyper::body::Incoming),
+    Incoming(hyper::body::Incoming),
+    Stream(IncomingStream),
     /// Of a `101`: the connection itself.
     Tunnel(Box<TcpLease>),
     Boxed(Pin<Box<dyn HttpBody<Data = Bytes, Error = BodyError> + Send>>),
@@ -68,6 +73,11 @@ impl Body {
         self
     }
 
+    /// What is left of a body whose data was taken.
+    pub(crate) fn trailers(trailers: HeaderMap) -> Self {
+        Self::of(Kind::Trailers(trailers))
+    }
+
     pub(crate) fn tunnel(lease: TcpLease) -> Self {
         Self::of(Kind::Tunnel(Box::new(lease)))
     }
@@ -85,10 +95,16 @@ impl Body {
         }
     }
 
+    fn complete(&mut self) {
+        if let Some(active) = self.active.take() {
+            active.complete();
+        }
+    }
+
     /// A permit comes back with the last piece, not when the receiver has let go of the body.
     fn release_at_end(&mut self) {
         if self.active.is_some() && self.is_end_stream() {
-            self.active = None;
+            self.complete();
         }
     }
 }
@@ -100,10 +116,17 @@ impl From<IncomingBody> for Body {
     }
 }
 
-/// A body of HTTP/2.
+/// A response's body over HTTP/2.
+impl From<IncomingStream> for Body {
+    fn from(body: IncomingStream) -> Self {
+        Self::of(Kind::Stream(body))
+    }
+}
+
+/// A request's body over HTTP/2.
 impl From<hyper::body::Incoming> for Body {
     fn from(body: hyper::body::Incoming) -> Self {
-        Self::of(Kind::H2(body))
+        Self::of(Kind::Incoming(body))
     }
 }
 
@@ -118,17 +141,27 @@ impl HttpBody for Body {
         let this = self.get_mut();
         let frame = match &mut this.kind {
             Kind::Empty | Kind::Tunnel(_) => None,
-            Kind::Full(_) => match std::mem::take(&mut this.kind) {
-                Kind::Full(bytes) => Some(Ok(Frame::data(bytes))),
-                _ => None,
-            },
+            Kind::Full(bytes) => {
+                let bytes = std::mem::take(bytes);
+                this.kind = Kind::Empty;
+                Some(Ok(Frame::data(bytes)))
+            }
+            Kind::Trailers(trailers) => {
+                let trailers = std::mem::take(trailers);
+                this.kind = Kind::Empty;
+                Some(Ok(Frame::trailers(trailers)))
+            }
             Kind::H1(body) => ready!(body.poll_next(cx)),
-            Kind::H2(body) => ready!(Pin::new(body).poll_frame(cx)).map(|f| f.map_err(Into::into)),
+            Kind::Stream(body) => ready!(body.poll_next(cx)),
+            Kind::Incoming(body) => {
+                ready!(Pin::new(body).poll_frame(cx)).map(|f| f.map_err(Into::into))
+            }
             Kind::Boxed(body) => ready!(body.as_mut().poll_frame(cx)),
         };
         match &frame {
             Some(Ok(_)) => this.release_at_end(),
-            Some(Err(_)) | None => this.active = None,
+            Some(Err(_)) => this.active = None,
+            None => this.complete(),
         }
         Poll::Ready(frame)
     }
@@ -136,19 +169,21 @@ impl HttpBody for Body {
     fn is_end_stream(&self) -> bool {
         match &self.kind {
             Kind::Empty => true,
-            Kind::Full(_) | Kind::Tunnel(_) => false,
+            Kind::Full(_) | Kind::Trailers(_) | Kind::Tunnel(_) => false,
             Kind::H1(body) => body.is_end(),
-            Kind::H2(body) => body.is_end_stream(),
+            Kind::Stream(body) => body.is_end(),
+            Kind::Incoming(body) => body.is_end_stream(),
             Kind::Boxed(body) => body.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.kind {
-            Kind::Empty | Kind::Tunnel(_) => SizeHint::with_exact(0),
+            Kind::Empty | Kind::Trailers(_) | Kind::Tunnel(_) => SizeHint::with_exact(0),
             Kind::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Kind::H1(body) => body.size_hint(),
-            Kind::H2(body) => body.size_hint(),
+            Kind::Stream(body) => body.size_hint(),
+            Kind::Incoming(body) => body.size_hint(),
             Kind::Boxed(body) => body.size_hint(),
         }
     }
@@ -159,8 +194,9 @@ impl std::fmt::Debug for Body {
         let kind = match &self.kind {
             Kind::Empty => "empty",
             Kind::Full(_) => "full",
+            Kind::Trailers(_) => "trailers",
             Kind::H1(_) => "HTTP/1",
-            Kind::H2(_) => "HTTP/2",
+            Kind::Stream(_) | Kind::Incoming(_) => "HTTP/2",
             Kind::Tunnel(_) => "tunnel",
             Kind::Boxed(_) => "boxed",
         };

@@ -58,7 +58,27 @@ pub enum Origin {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(missing_docs, reason = "each is Envoy's flag of the same name")]
 pub enum ResponseFlag {
-    NC, NR, UH, UF, UO, UC, UR, UT, UPE, UDO, DC, DPE, SI, UMSDR, DT, DI, RL, LH, IH, URX, LR,
+    NC,
+    NR,
+    UH,
+    UF,
+    UO,
+    UC,
+    UR,
+    UT,
+    UPE,
+    UDO,
+    DC,
+    DPE,
+    SI,
+    UMSDR,
+    DT,
+    DI,
+    RL,
+    LH,
+    IH,
+    URX,
+    LR,
 }
 
 impl ForwardError {
@@ -204,17 +224,23 @@ impl BodyError {
     }
 }
 
-/// What hyper says of an HTTP/2 body.
+/// What ends an HTTP/2 stream within its body.
+impl From<&h2::Error> for BodyError {
+    fn from(error: &h2::Error) -> Self {
+        match error.reason() {
+            Some(h2::Reason::PROTOCOL_ERROR) if error.is_reset() => {
+                Self::Malformed(error.to_string())
+            }
+            _ if error.is_reset() => Self::Reset,
+            _ => Self::Ended(error.to_string()),
+        }
+    }
+}
+
+/// The same, wrapped by hyper.
 impl From<hyper::Error> for BodyError {
     fn from(error: hyper::Error) -> Self {
         let h2 = std::error::Error::source(&error).and_then(|e| e.downcast_ref::<h2::Error>());
-        match h2 {
-            Some(h2) if h2.is_reset() => match h2.reason() {
-                Some(h2::Reason::PROTOCOL_ERROR) => Self::Malformed(h2.to_string()),
-                _ => Self::Reset,
-            },
-            Some(h2) => Self::Ended(h2.to_string()),
-            None => Self::Ended(error.to_string()),
-        }
+        h2.map_or_else(|| Self::Ended(error.to_string()), Self::from)
     }
 }

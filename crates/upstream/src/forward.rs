@@ -3,15 +3,26 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use destrier_policy::{ClusterName, RoutingPriority};
+use destrier_policy::{Address, ClusterName, RoutingPriority, UpstreamProtocol};
+use http::header::UPGRADE;
+use http::{HeaderMap, HeaderName, Request, Response};
+use tokio::time::Instant;
 
-use crate::{Body, Cluster, Directory, ForwardError, TcpLease};
+use crate::active::Active;
+use crate::payload::Payload;
+use crate::pool::{Ask, Granted, Key, Protocol, TransportKey, Wanted, acquire};
+use crate::retry::Failure;
+use crate::stats::Caller;
+use crate::{
+    ActiveRequest, Body, Cluster, Directory, ForwardError, HostState, Limit, Origin, TcpLease, h1,
+    h2,
+};
 
 /// Sends requests to clusters. One per worker; cheap to clone; always ready.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Forward {
-    _directory: Directory,
-    _worker: usize,
+    directory: Directory,
+    worker: usize,
 }
 
 /// HTTP version of the client's request: what `use_downstream_protocol_config` follows.
@@ -36,56 +47,243 @@ pub struct Target<'a> {
 
 /// What became known about the upstream side, also when the request failed: for the access log and for
 /// local answers. The caller makes it, `Forward` fills it in.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct UpstreamInfo {
     /// The cluster that was found.
     pub cluster: Option<Arc<Cluster>>,
     /// The host that was tried last.
-    pub host: Option<destrier_policy::Address>,
+    pub host: Option<Address>,
     /// Local address of the upstream connection.
     pub local_address: Option<SocketAddr>,
     /// `%UPSTREAM_TRANSPORT_FAILURE_REASON%`.
     pub transport_failure: Option<String>,
-    /// Attempts made.
+    /// Attempts made. A request that the pool sent again by its own rules is one attempt.
     pub attempts: u32,
 }
 
+/// How often a request is sent at most, where an idle connection ended under it. Two may do so in turn
+/// when the limit of connections keeps a new one from being opened.
+const SENDS: u32 = 3;
+
 impl Forward {
-    /// One per worker.
+    /// One per worker; `worker` numbers them, so that a request prefers a connection of its own worker.
     pub fn new(directory: Directory, worker: usize) -> Self {
-        Self { _directory: directory, _worker: worker }
+        Self { directory, worker }
     }
 
     /// Sends a request and returns at the response's head. The `Host`/`:authority`, path and headers are
-    /// sent as they are (hop-by-hop headers were removed by the caller; an allowed upgrade keeps
-    /// `connection: upgrade` and `upgrade`). A `101` answer carries the connection: see
-    /// [`Forward::take_upgrade`]. Dropping the future or the response's body cancels the request.
+    /// sent as they are (hop-by-hop headers were removed by the caller; an allowed upgrade keeps its
+    /// `upgrade` header, which is what asks for it; towards HTTP/2 it is dropped and the request is a
+    /// plain one). Of the response, hop-by-hop headers are removed, but of a `101`, which carries the
+    /// connection: see [`Forward::take_upgrade`]. Dropping the future or the response's body cancels the
+    /// request.
     ///
     /// # Errors
     /// [`ForwardError`], already charged to the cluster's statistics.
     pub async fn send(
         &self,
-        _target: Target<'_>,
-        _request: http::Request<Body>,
-        _info: &mut UpstreamInfo,
-    ) -> Result<http::Response<Body>, ForwardError> {
-        todo!()
+        target: Target<'_>,
+        request: Request<Body>,
+        info: &mut UpstreamInfo,
+    ) -> Result<Response<Body>, ForwardError> {
+        let Some(cluster) = self.directory.get(target.cluster.as_str()) else {
+            return Err(ForwardError::NoCluster);
+        };
+        info.cluster = Some(cluster.clone());
+        let caller = caller(request.headers());
+        let result = self.send_to(&cluster, target, request, info).await;
+        let stats = cluster.state().stats();
+        match &result {
+            Ok(response) => stats.record_code(response.status().as_u16(), caller),
+            // The client's own fault, or nobody is left to be answered.
+            Err(ForwardError::RequestBody(_)) => {}
+            Err(error) => stats.record_code(error.status().as_u16(), caller),
+        }
+        result
     }
 
-    /// After a `101`: the connection underneath, with the bytes that were read beyond the head.
-    pub fn take_upgrade(response: &mut http::Response<Body>) -> Option<TcpLease> {
+    async fn send_to(
+        &self,
+        cluster: &Arc<Cluster>,
+        target: Target<'_>,
+        request: Request<Body>,
+        info: &mut UpstreamInfo,
+    ) -> Result<Response<Body>, ForwardError> {
+        if cluster.drop_overload().is_some_and(|drop| drop.share.hits(rand::random())) {
+            return Err(ForwardError::DropOverload);
+        }
+        let now = Instant::now();
+        let active_on_host = pick(cluster, info)?;
+        let host = active_on_host.host().clone();
+        let protocol = protocol(cluster, target.downstream);
+        let (mut head, body) = request.into_parts();
+        if protocol == Protocol::Http2 {
+            head.headers.remove(UPGRADE);
+        }
+        let mut payload = Payload::take(body).await?;
+        let key = key(&host, protocol);
+        let mut ask = self.ask(cluster, &host, &key, target.priority, now);
+        let mut unadmitted = Some(active_on_host);
+        let mut active = None;
+        let mut sends = 0;
+        loop {
+            let granted =
+                acquire(ask).await.inspect_err(|error| observe_error(&host, error, info))?;
+            if let Some(on_host) = unadmitted.take() {
+                active = Some(admit(&ask, on_host)?);
+            }
+            sends += 1;
+            let sent = match granted {
+                Granted::Exclusive(reader, lease) => {
+                    info.local_address = lease.local();
+                    h1::exchange(reader, lease, &head, &mut payload, &cluster.policy().http).await
+                }
+                Granted::Stream(lease) => {
+                    info.local_address = lease.local;
+                    h2::exchange(lease, &head, &mut payload).await
+                }
+            };
+            match sent {
+                Ok(response) => return Ok(observe(&host, response, active.take())),
+                Err(Failure { again, .. })
+                    if sends < SENDS && payload.is_whole() && again.allows(&head.method) =>
+                {
+                    ask.wanted = Wanted::New;
+                }
+                Err(Failure { error, .. }) => {
+                    observe_error(&host, &error, info);
+                    count_reset(cluster, &error);
+                    return Err(error);
+                }
+            }
+        }
+    }
+
+    /// After a `101` (or a 2xx to CONNECT): the connection underneath, with the bytes that were read
+    /// beyond the head. The request's permits go with it.
+    pub fn take_upgrade(response: &mut Response<Body>) -> Option<TcpLease> {
         response.body_mut().take_tunnel()
     }
 
-    /// A connection of its own to a host of the cluster (TCP proxy).
+    /// A connection of its own to a host of the cluster (TCP proxy). It counts against the limits of
+    /// connections and of those who wait for one, of the default priority.
     ///
     /// # Errors
     /// [`ForwardError`], already charged to the cluster's statistics.
     pub async fn connect(
         &self,
-        _cluster: &ClusterName,
-        _info: &mut UpstreamInfo,
+        cluster: &ClusterName,
+        info: &mut UpstreamInfo,
     ) -> Result<TcpLease, ForwardError> {
-        todo!()
+        let Some(cluster) = self.directory.get(cluster.as_str()) else {
+            return Err(ForwardError::NoCluster);
+        };
+        info.cluster = Some(cluster.clone());
+        let on_host = pick(&cluster, info)?;
+        let host = on_host.host().clone();
+        let key = key(&host, Protocol::Tcp);
+        let ask = self.ask(&cluster, &host, &key, RoutingPriority::Default, Instant::now());
+        match acquire(ask).await.inspect_err(|error| observe_error(&host, error, info))? {
+            Granted::Exclusive(reader, lease) => {
+                info.local_address = lease.local();
+                Ok(TcpLease::opened(reader, lease, on_host))
+            }
+            // A pool gives what its key asks for.
+            Granted::Stream(_) => Err(ForwardError::ConnectionTermination),
+        }
+    }
+
+    fn ask<'a>(
+        &self,
+        cluster: &'a Arc<Cluster>,
+        host: &'a Arc<HostState>,
+        key: &'a Key,
+        priority: RoutingPriority,
+        now: Instant,
+    ) -> Ask<'a> {
+        Ask { cluster, host, key, priority, worker: self.worker, now, wanted: Wanted::Any }
+    }
+}
+
+/// The host, on which the request counts from now on.
+fn pick(cluster: &Cluster, info: &mut UpstreamInfo) -> Result<ActiveRequest, ForwardError> {
+    info.attempts += 1;
+    let Ok(host) = cluster.pick(rand::random()) else {
+        cluster.state().stats().upstream_cx_none_healthy.inc();
+        return Err(ForwardError::NoHealthyUpstream);
+    };
+    info.host = Some(host.address().clone());
+    Ok(host.state().begin_request())
+}
+
+fn protocol(cluster: &Cluster, downstream: Downstream) -> Protocol {
+    match (cluster.policy().http.protocol, downstream) {
+        // ALPN needs TLS; without it there is nothing to choose by.
+        (UpstreamProtocol::Http1 | UpstreamProtocol::Auto, _) => Protocol::Http1,
+        (UpstreamProtocol::UseDownstream, Downstream::Http1) => Protocol::Http1,
+        (UpstreamProtocol::Http2, _) => Protocol::Http2,
+        (UpstreamProtocol::UseDownstream, Downstream::Http2) => Protocol::Http2,
+    }
+}
+
+fn key(host: &HostState, protocol: Protocol) -> Key {
+    // Hosts behind another transport are not picked.
+    Key { address: host.address().clone(), protocol, transport: TransportKey::Raw }
+}
+
+/// With a connection at hand the request becomes active, or is refused.
+fn admit(ask: &Ask<'_>, on_host: ActiveRequest) -> Result<Active, ForwardError> {
+    let state = ask.cluster.state();
+    match Active::admit(state, on_host, ask.priority, ask.now) {
+        Some(active) => {
+            state.stats().upstream_rq_total.inc();
+            ask.host.stats().rq_total.inc();
+            Ok(active)
+        }
+        None => {
+            state.stats().upstream_rq_active_overflow.inc();
+            Err(ForwardError::Overflow(Limit::Requests))
+        }
+    }
+}
+
+/// Counts an answer, and ties what the request holds to its body.
+fn observe(host: &HostState, response: Response<Body>, active: Option<Active>) -> Response<Body> {
+    let stats = host.stats();
+    if response.status().is_server_error() {
+        stats.rq_error.inc();
+    } else {
+        stats.rq_success.inc();
+    }
+    match active {
+        Some(active) => response.map(|body| body.holding(active)),
+        None => response,
+    }
+}
+
+/// Counts a failure against the host, if it was the host's.
+fn observe_error(host: &HostState, error: &ForwardError, info: &mut UpstreamInfo) {
+    if error.origin() == Origin::Upstream {
+        host.stats().rq_error.inc();
+    }
+    if let ForwardError::ConnectFailed(failure) = error {
+        info.transport_failure = Some(failure.clone());
+    }
+}
+
+fn count_reset(cluster: &Cluster, error: &ForwardError) {
+    let stats = cluster.state().stats();
+    match error {
+        ForwardError::RemoteReset => stats.upstream_rq_rx_reset.inc(),
+        ForwardError::RequestBody(_) => stats.upstream_rq_tx_reset.inc(),
+        _ => {}
+    }
+}
+
+fn caller(headers: &HeaderMap) -> Caller {
+    const INTERNAL: HeaderName = HeaderName::from_static("x-envoy-internal");
+    match headers.get(INTERNAL) {
+        Some(value) if value == "true" => Caller::Internal,
+        _ => Caller::External,
     }
 }

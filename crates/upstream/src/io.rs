@@ -151,6 +151,12 @@ impl Stream {
         either!(self, socket => SockRef::from(socket).shutdown(Shutdown::Write))
     }
 
+    /// Ends both directions at once, whoever else holds the socket.
+    pub(crate) fn cut(&self) {
+        // Fails when the peer has done so: all the same.
+        let _ = either!(self, socket => SockRef::from(socket).shutdown(Shutdown::Both));
+    }
+
     /// Looks at the receive queue, by a system call and not by what was last known of it.
     pub fn quiet(&self) -> Quiet {
         let mut byte = [MaybeUninit::uninit()];

@@ -1,11 +1,13 @@
 //! Connections of their own: for the TCP proxy, and what follows a `101`.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::BytesMut;
 
-use crate::Stream;
-use crate::active::Active;
+use crate::h1::Reader;
+use crate::pool::Lease;
+use crate::{ActiveRequest, Stream, active::Active};
 
 /// A connection of its own to a host, for a TCP proxy or after an upgrade; gives its permits back when
 /// dropped. Both directions are used through the shared [`Stream`].
@@ -13,11 +15,30 @@ use crate::active::Active;
 pub struct TcpLease {
     stream: Arc<Stream>,
     leftover: BytesMut,
-    active: Option<Active>,
+    lease: Lease,
+    /// What else is held while the connection is used: the request that became it, or the place on the
+    /// host.
+    holds: (Option<Active>, Option<ActiveRequest>),
 }
 
 impl TcpLease {
-    /// The socket: one task may read and another write. It must not outlive the lease.
+    /// Of an HTTP/1 connection that has switched protocols.
+    pub(crate) fn switched(reader: Reader, lease: Lease) -> Self {
+        Self::new(reader, lease, None)
+    }
+
+    /// Of a connection that was opened for this.
+    pub(crate) fn opened(reader: Reader, lease: Lease, host: ActiveRequest) -> Self {
+        Self::new(reader, lease, Some(host))
+    }
+
+    fn new(reader: Reader, lease: Lease, host: Option<ActiveRequest>) -> Self {
+        let (stream, leftover) = reader.into_parts();
+        Self { stream, leftover, lease, holds: (None, host) }
+    }
+
+    /// The socket: one task may read and another write. It must not be used after the lease is dropped:
+    /// it is shut down then.
     pub fn stream(&self) -> &Arc<Stream> {
         &self.stream
     }
@@ -27,7 +48,19 @@ impl TcpLease {
         std::mem::take(&mut self.leftover)
     }
 
+    /// The own address of the connection.
+    pub fn local_address(&self) -> Option<SocketAddr> {
+        self.lease.local()
+    }
+
     pub(crate) fn hold(&mut self, active: Option<Active>) {
-        self.active = active;
+        self.holds.0 = active;
+    }
+}
+
+impl Drop for TcpLease {
+    fn drop(&mut self) {
+        // Others may still hold the socket: the host sees its end now, before the permit is free.
+        self.stream.cut();
     }
 }

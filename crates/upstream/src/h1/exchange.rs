@@ -1,14 +1,310 @@
 //! One request and its response on a connection of a pool.
 
-use std::task::Context;
+use std::future::poll_fn;
+use std::io;
+use std::task::{Context, Poll};
 
-use super::Reader;
+use bytes::{Buf, Bytes, BytesMut};
+use destrier_http1::{
+    AnswerTo, BodyLength, ConnectionOption, HeadError, HeadLimits, HeadParser, ResponseHead,
+    Target, remove_hop_by_hop_response, write_request_head,
+};
+use destrier_policy::HttpOptions;
+use http::header::{CONTENT_LENGTH, HOST, UPGRADE};
+use http::{HeaderValue, Method, Response};
+use http_body::Body as _;
 
-/// What a response's body holds of its exchange.
+use super::pump::{Pump, Pumped};
+use super::{IncomingBody, Reader, Trailers};
+use crate::payload::Payload;
+use crate::pool::{Ending, Lease};
+use crate::retry::{Again, Failure};
+use crate::{Body, BodyError, ForwardError, TcpLease};
+
+/// What is kept of an exchange until its response has been read: the connection's permit and whoever
+/// still sends the request's body.
 #[derive(Debug)]
-pub(crate) struct Exchange {}
+pub(crate) struct Exchange {
+    /// Gone when the connection went back or ended.
+    lease: Option<Lease>,
+    pump: Option<Pump>,
+    reusable: bool,
+}
+
+/// Sends the request and returns at the response's head.
+///
+/// # Errors
+/// Why there is no response, and whether the request may be sent again.
+pub(crate) async fn exchange(
+    mut reader: Reader,
+    mut lease: Lease,
+    head: &http::request::Parts,
+    payload: &mut Payload,
+    options: &HttpOptions,
+) -> Result<Response<Body>, Failure> {
+    let reused = lease.served() > 0;
+    lease.begin();
+    let mut exchange = Exchange { lease: Some(lease), pump: None, reusable: true };
+    let answer_to = answer_to(head);
+    let sent = exchange.send(&reader, head, payload, options).await;
+    let received = match sent {
+        // Whatever the host says before it closes counts; a broken pipe is read as its end.
+        Ok(()) | Err(Unsent::Partly) => exchange.receive(&mut reader, answer_to, options).await,
+        Err(Unsent::Entirely) => Err(Missing::Ended { untouched: true }),
+    };
+    match received {
+        Ok(response) => Ok(exchange.respond(reader, response, options)),
+        Err(missing) => {
+            drop(reader);
+            Err(exchange.fail(missing, reused))
+        }
+    }
+}
+
+/// The head could not be written.
+enum Unsent {
+    /// Not a byte of it went out.
+    Entirely,
+    Partly,
+}
+
+/// Why there is no response.
+enum Missing {
+    /// The connection ended before the first byte of it, or within it.
+    Ended {
+        /// Nothing of a response had come.
+        untouched: bool,
+    },
+    Malformed(HeadError),
+    RequestBody(BodyError),
+}
 
 impl Exchange {
-    pub(super) fn end(&mut self, _reader: Reader, _cx: &mut Context<'_>) {}
-    pub(super) fn abort(&mut self) {}
+    /// Writes the head, and the body with it if that is at hand; else a task begins to write it.
+    async fn send(
+        &mut self,
+        reader: &Reader,
+        head: &http::request::Parts,
+        payload: &mut Payload,
+        options: &HttpOptions,
+    ) -> Result<(), Unsent> {
+        let (length, first) = match &*payload {
+            Payload::AtHand(bytes) => (whole_length(head, bytes), bytes.clone()),
+            Payload::Streaming { first, body } => {
+                let rest = body.size_hint().exact();
+                let length = rest.map(|rest| rest + first.len() as u64);
+                (length.map_or(BodyLength::Chunked, BodyLength::Length), Bytes::new())
+            }
+            Payload::Spent => (BodyLength::Empty, Bytes::new()),
+        };
+        let mut out = written(head, length).chain(first);
+        let whole = out.remaining();
+        if reader.stream().write_all(&mut out).await.is_err() {
+            let untouched = out.remaining() == whole;
+            return Err(if untouched { Unsent::Entirely } else { Unsent::Partly });
+        }
+        if let Payload::Streaming { first, body } = payload {
+            let (first, body) = (std::mem::take(first), std::mem::take(body));
+            let trailers = trailers(options);
+            *payload = Payload::Spent;
+            self.pump = Some(Pump::start(reader.stream().clone(), first, body, length, trailers));
+        }
+        Ok(())
+    }
+
+    /// Reads the response's head. Interim responses (1xx) are dropped.
+    async fn receive(
+        &mut self,
+        reader: &mut Reader,
+        answer_to: AnswerTo,
+        options: &HttpOptions,
+    ) -> Result<ResponseHead, Missing> {
+        let mut parser = HeadParser::new(HeadLimits {
+            max_bytes: options.max_response_headers_kb as usize * 1024,
+            max_headers: options.max_headers_count as usize,
+        });
+        let mut untouched = true;
+        loop {
+            match parser.parse_response(reader.buffer(), answer_to) {
+                Ok(Some(head)) if head.status.is_informational() && !head.tunnel => {}
+                Ok(Some(head)) => return Ok(head),
+                Ok(None) => match self.fill(reader).await? {
+                    Ok(1..) => untouched = false,
+                    Ok(0) | Err(_) => return Err(Missing::Ended { untouched }),
+                },
+                Err(error) => return Err(Missing::Malformed(error)),
+            }
+        }
+    }
+
+    /// Reads once, and hears of it when the request's own body fails meanwhile.
+    async fn fill(&mut self, reader: &mut Reader) -> Result<io::Result<usize>, Missing> {
+        poll_fn(|cx| {
+            if let Some(pump) = &mut self.pump
+                && let Poll::Ready(Pumped::BodyFailed(error)) = pump.poll_done(cx)
+            {
+                return Poll::Ready(Err(Missing::RequestBody(error)));
+            }
+            reader.poll_fill(cx).map(Ok)
+        })
+        .await
+    }
+
+    fn respond(
+        mut self,
+        mut reader: Reader,
+        head: ResponseHead,
+        options: &HttpOptions,
+    ) -> Response<Body> {
+        self.reusable = head.keep_alive;
+        let body = if head.tunnel {
+            self.tunnel(reader)
+        } else {
+            match head.body {
+                BodyLength::Empty | BodyLength::Omitted | BodyLength::Length(0) => {
+                    self.end(reader, &mut Context::from_waker(std::task::Waker::noop()));
+                    Body::empty()
+                }
+                BodyLength::Length(length) if reader.buffer().len() as u64 >= length => {
+                    // It came with the head: the connection is free before the body is passed on.
+                    let bytes = reader.buffer().split_to(length as usize).freeze();
+                    self.end(reader, &mut Context::from_waker(std::task::Waker::noop()));
+                    Body::full(bytes)
+                }
+                length => IncomingBody::response(reader, length, trailers(options), self).into(),
+            }
+        };
+        let mut response = Response::new(body);
+        *response.status_mut() = head.status;
+        *response.version_mut() = head.version;
+        *response.headers_mut() = head.headers;
+        if !head.tunnel {
+            remove_hop_by_hop_response(response.headers_mut());
+        }
+        response
+    }
+
+    fn tunnel(mut self, reader: Reader) -> Body {
+        match self.lease.take() {
+            Some(lease) => Body::tunnel(TcpLease::switched(reader, lease)),
+            None => Body::empty(),
+        }
+    }
+
+    fn fail(mut self, missing: Missing, reused: bool) -> Failure {
+        let (error, again, ending) = match missing {
+            Missing::Ended { untouched } => {
+                // A connection that ends before it answers anything was closed for being idle.
+                let again = match (reused && untouched, &self.pump) {
+                    (true, None) => Again::Idempotent,
+                    _ => Again::Never,
+                };
+                (ForwardError::ConnectionTermination, again, Ending::Remote)
+            }
+            Missing::Malformed(error) => {
+                (ForwardError::Protocol(error.to_string()), Again::Never, Ending::Protocol)
+            }
+            Missing::RequestBody(error) => {
+                (ForwardError::RequestBody(error), Again::Never, Ending::Cancelled)
+            }
+        };
+        self.end_lease(ending);
+        Failure { error, again }
+    }
+
+    /// The response is complete. The connection goes back if the request is, too, and nothing stands
+    /// behind the response; a response before the end of its request closes it, as in Envoy.
+    pub(super) fn end(&mut self, mut reader: Reader, cx: &mut Context<'_>) {
+        let sent = match &mut self.pump {
+            Some(pump) => matches!(pump.poll_done(cx), Poll::Ready(Pumped::All)),
+            None => true,
+        };
+        if self.reusable && sent && reader.is_empty() {
+            reader.release();
+            if let Some(lease) = self.lease.take() {
+                lease.give_back(reader);
+            }
+        } else {
+            drop(reader);
+            self.end_lease(if !sent {
+                Ending::Cancelled
+            } else if self.reusable {
+                Ending::Done
+            } else {
+                Ending::Notified
+            });
+        }
+    }
+
+    /// The connection is given up; its reading side is dropped already.
+    pub(super) fn abort(&mut self, ending: Ending) {
+        self.end_lease(ending);
+    }
+
+    fn end_lease(&mut self, ending: Ending) {
+        // The task that writes has the socket, too: closed now, not when the task is.
+        if let Some(pump) = self.pump.take() {
+            pump.cut();
+        }
+        if let Some(lease) = self.lease.take() {
+            lease.end(ending);
+        }
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        self.end_lease(Ending::Cancelled);
+    }
+}
+
+fn trailers(options: &HttpOptions) -> Trailers {
+    if options.http1.enable_trailers { Trailers::Keep } else { Trailers::Drop }
+}
+
+fn answer_to(head: &http::request::Parts) -> AnswerTo {
+    if head.headers.contains_key(UPGRADE) {
+        AnswerTo::Upgrade
+    } else {
+        AnswerTo::method(&head.method)
+    }
+}
+
+/// The framing of a body that is at hand. A method that has one by nature says so when it is empty.
+fn whole_length(head: &http::request::Parts, bytes: &Bytes) -> BodyLength {
+    let expected = matches!(head.method, Method::POST | Method::PUT | Method::PATCH);
+    if bytes.is_empty() && !expected && !head.headers.contains_key(CONTENT_LENGTH) {
+        BodyLength::Empty
+    } else {
+        BodyLength::Length(bytes.len() as u64)
+    }
+}
+
+/// The request's head as bytes.
+fn written(head: &http::request::Parts, length: BodyLength) -> BytesMut {
+    /// Most heads fit.
+    const USUAL: usize = 1024;
+    let mut out = BytesMut::with_capacity(USUAL);
+    let connection = match head.headers.contains_key(UPGRADE) {
+        true => ConnectionOption::Upgrade,
+        false => ConnectionOption::Omit,
+    };
+    let root = http::uri::PathAndQuery::from_static("/");
+    let target = match head.uri.authority() {
+        Some(authority) if head.method == Method::CONNECT => Target::Authority(authority),
+        _ => Target::Path(head.uri.path_and_query().unwrap_or(&root)),
+    };
+    // HTTP/2 requests have the host in their target only.
+    let host = head.uri.authority().filter(|_| !head.headers.contains_key(HOST));
+    match host.and_then(|authority| HeaderValue::from_str(authority.as_str()).ok()) {
+        Some(host) => {
+            let mut headers = head.headers.clone();
+            headers.insert(HOST, host);
+            write_request_head(&mut out, &head.method, target, &headers, length, connection);
+        }
+        None => {
+            write_request_head(&mut out, &head.method, target, &head.headers, length, connection);
+        }
+    }
+    out
 }

@@ -10,6 +10,7 @@ use http_body::{Frame, SizeHint};
 use super::exchange::Exchange;
 use super::{Reader, ReturnSlot, Returned};
 use crate::BodyError;
+use crate::pool::Ending;
 
 /// Reads a body from its connection as it is asked for: nothing is read ahead of the receiver but one
 /// buffer. The reading side goes back where it came from when the body ends or is dropped.
@@ -99,15 +100,22 @@ impl IncomingBody {
                     Ok(0) => match self.decoder.finish() {
                         Ok(()) => {
                             // Until close: complete, and nothing to use again.
-                            self.fail();
+                            self.fail(Ending::Left);
                             return Poll::Ready(None);
                         }
-                        Err(error) => return self.broken(BodyError::Ended(error.to_string())),
+                        Err(error) => {
+                            return self
+                                .broken(BodyError::Ended(error.to_string()), Ending::CutShort);
+                        }
                     },
                     Ok(_) => {}
-                    Err(error) => return self.broken(BodyError::Ended(error.to_string())),
+                    Err(error) => {
+                        return self.broken(BodyError::Ended(error.to_string()), Ending::CutShort);
+                    }
                 },
-                Err(error) => return self.broken(BodyError::Malformed(error.to_string())),
+                Err(error) => {
+                    return self.broken(BodyError::Malformed(error.to_string()), Ending::Protocol);
+                }
             }
         }
     }
@@ -129,16 +137,20 @@ impl IncomingBody {
         }
     }
 
-    fn broken<T>(&mut self, error: BodyError) -> Poll<Option<Result<T, BodyError>>> {
-        self.fail();
+    fn broken<T>(
+        &mut self,
+        error: BodyError,
+        ending: Ending,
+    ) -> Poll<Option<Result<T, BodyError>>> {
+        self.fail(ending);
         Poll::Ready(Some(Err(error)))
     }
 
-    fn fail(&mut self) {
+    fn fail(&mut self, ending: Ending) {
         self.reader = None;
         match &mut self.home {
             Home::Listener(slot) => slot.put(Returned::Broken),
-            Home::Pool(exchange) => exchange.abort(),
+            Home::Pool(exchange) => exchange.abort(ending),
         }
     }
 }
@@ -168,14 +180,15 @@ impl Drop for IncomingBody {
         let Some(reader) = self.reader.take() else { return };
         match &mut self.home {
             Home::Listener(slot) => {
-                let decoder = std::mem::replace(
-                    &mut self.decoder,
-                    BodyDecoder::new(BodyLength::Empty),
-                );
+                let decoder =
+                    std::mem::replace(&mut self.decoder, BodyDecoder::new(BodyLength::Empty));
                 slot.put(Returned::Unread(reader, decoder));
             }
             // Half read: the rest would stand before the next response.
-            Home::Pool(exchange) => exchange.abort(),
+            Home::Pool(exchange) => {
+                drop(reader);
+                exchange.abort(Ending::Cancelled);
+            }
         }
     }
 }

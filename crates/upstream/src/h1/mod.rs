@@ -2,9 +2,11 @@
 
 mod exchange;
 mod incoming;
+mod pump;
 mod reader;
 mod slot;
 
+pub(crate) use exchange::exchange;
 pub use incoming::{IncomingBody, Trailers};
 pub use reader::Reader;
 pub use slot::{ReturnSlot, Returned};
