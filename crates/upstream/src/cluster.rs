@@ -14,10 +14,10 @@ use std::sync::{Arc, Weak};
 
 use destrier_balance::{LbState, Picker};
 use destrier_policy::{
-    ClusterName, ClusterPolicy, DropOverload, EndpointSet, HealthStatus, RoutingPriority,
+    Address, ClusterName, ClusterPolicy, DropOverload, EndpointSet, HealthStatus, RoutingPriority,
 };
 
-use crate::{Host, HostState, Limit, StatValue, StatVisitor};
+use crate::{Caller, Host, HostState, Limit, StatValue, StatVisitor};
 
 pub use clusters::{Clusters, Directory};
 pub use state::ClusterState;
@@ -151,6 +151,19 @@ impl Cluster {
         visit("membership_excluded", count(&[HealthStatus::Draining]));
         let heaviest = self.hosts.iter().map(|host| host.weight).max().unwrap_or(0);
         visit("max_host_weight", StatValue::Gauge(u64::from(heaviest)));
+    }
+
+    /// Counts that a route's time ran out before the head of the answer: `upstream_rq_timeout`, and the
+    /// 504 that is answered for it, also against the host that was tried.
+    pub fn record_response_timeout(&self, host: Option<&Address>, caller: Caller) {
+        let stats = self.state.stats();
+        stats.upstream_rq_timeout.inc();
+        stats.record_code(504, caller);
+        let tried = self.hosts.iter().find(|one| Some(one.address()) == host);
+        if let Some(tried) = tried.map(|host| host.state().stats()) {
+            tried.rq_timeout.inc();
+            tried.rq_error.inc();
+        }
     }
 
     /// `circuit_breakers.<priority>.<limit>_open`, and `remaining_<limit>` where the policy tracks it.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use destrier_balance::LbState;
 use destrier_policy::{ClusterPolicy, Discovery, Endpoint, EndpointSet, HealthStatus, LbPolicy};
 
-use super::testing::{endpoint, endpoints, policy, ports, tls_endpoint, with_tls_match};
+use super::testing::{address, endpoint, endpoints, policy, ports, tls_endpoint, with_tls_match};
 use super::{Cluster, Joined, NoHost};
 use crate::{Caller, Standing, StatValue};
 
@@ -214,6 +214,18 @@ fn a_host_without_traffic_has_no_statistics() {
     assert!(seen.contains(&"rq_total Counter(1)".into()), "{seen:?}");
 }
 
+#[test]
+fn a_response_timeout_is_a_504_of_cluster_and_host() {
+    let cluster = cluster(policy("a"), ports([1, 2]));
+    cluster.record_response_timeout(Some(&address(2)), Caller::External);
+    cluster.record_response_timeout(None, Caller::External);
+    let stats = stats(&cluster);
+    assert_eq!((stats["upstream_rq_timeout"], stats["external.upstream_rq_504"]), (2, 2));
+    let host = cluster.hosts()[1].state().stats_if_used().expect("it was tried");
+    assert_eq!((host.rq_timeout.get(), host.rq_error.get()), (1, 1));
+    assert!(cluster.hosts()[0].state().stats_if_used().is_none());
+}
+
 /// 10,000 clusters of 10 endpoints are to fit into 75 MiB with all that the process has beside them.
 #[test]
 fn a_cluster_without_traffic_is_small() {
@@ -221,5 +233,5 @@ fn a_cluster_without_traffic_is_small() {
     assert!(size_of::<crate::Host>() <= 48);
     assert!(size_of::<crate::HostState>() <= 56);
     let state = size_of::<crate::ClusterState>();
-    assert!(state <= 768, "{state}");
+    assert!(state <= 256, "{state}");
 }
