@@ -166,7 +166,7 @@ fn status(resource: &StoredResource) -> dump::ClientResourceStatus {
     match resource.standing {
         Standing::DoesNotExist => Status::DoesNotExist,
         _ if resource.error.is_some() => Status::Nacked,
-        Standing::Requested | Standing::RemovedButKept => Status::Unknown,
+        Standing::Requested | Standing::RemovedButKept | Standing::Stale => Status::Unknown,
     }
 }
 
