@@ -54,9 +54,9 @@ impl Joined {
         let mut hosts = Vec::with_capacity(self.endpoints.len());
         let mut seen = HashSet::with_capacity(hosts.capacity());
         for (group, endpoint) in self.endpoints.iter() {
-            // An address twice: EDS takes the first, any other cluster keeps both with both weights.
+            // An address twice: a STATIC cluster keeps both with both weights, any other takes the first.
             let first = seen.insert(&endpoint.address);
-            if !first && matches!(policy.discovery, Discovery::Eds { .. }) {
+            if !first && policy.discovery != Discovery::Static {
                 continue;
             }
             let state = self

@@ -3,6 +3,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use destrier_policy::Address;
 
@@ -15,8 +16,14 @@ pub(super) struct Retired {
 }
 
 impl Retired {
-    pub(super) fn is_empty(&self) -> bool {
-        self.maps.is_empty() && self.clusters.is_empty()
+    /// After how long it is worth looking again whether something can be freed: a map is held for a
+    /// look-up, a cluster for a request, which may be a stream of hours.
+    pub(super) fn next_sweep(&self) -> Option<Duration> {
+        match (self.maps.is_empty(), self.clusters.is_empty()) {
+            (true, true) => None,
+            (true, false) => Some(Duration::from_secs(1)),
+            (false, _) => Some(Duration::from_millis(20)),
+        }
     }
 
     pub(super) fn keep_clusters(&mut self, clusters: Arc<Clusters>) {

@@ -110,12 +110,12 @@ fn only_the_sweep_frees_what_was_replaced() {
     retired.keep_cluster(held.clone(), Vec::new());
     for held in [Box::new(map) as Box<dyn Any>, Box::new(held)] {
         retired.sweep(&Directory::default());
-        assert!(!retired.is_empty());
+        assert!(retired.next_sweep().is_some());
         drop(held);
         assert!(cluster.upgrade().is_some());
     }
     retired.sweep(&Directory::default());
-    assert!(retired.is_empty() && cluster.upgrade().is_none());
+    assert!(retired.next_sweep().is_none() && cluster.upgrade().is_none());
 }
 
 #[test]

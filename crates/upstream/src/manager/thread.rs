@@ -2,17 +2,14 @@
 
 use std::iter;
 use std::sync::{Arc, mpsc};
-use std::time::Duration;
 
 use destrier_policy::Snapshot;
+use tracing::debug;
 
 use super::Event;
 use super::retired::Retired;
 use crate::reconcile::{Change, Membership, Reconciled, reconcile};
 use crate::{Cluster, Directory};
-
-/// How often it is looked whether retired values can be freed.
-const SWEEP: Duration = Duration::from_millis(250);
 
 /// The only one that stores clusters.
 pub(super) struct Writer {
@@ -39,10 +36,10 @@ impl Writer {
     }
 
     fn next_event(&self) -> Result<Event, mpsc::RecvTimeoutError> {
-        if self.retired.is_empty() {
-            return self.queue.recv().map_err(|_| mpsc::RecvTimeoutError::Disconnected);
+        match self.retired.next_sweep() {
+            Some(soon) => self.queue.recv_timeout(soon),
+            None => self.queue.recv().map_err(|_| mpsc::RecvTimeoutError::Disconnected),
         }
-        self.queue.recv_timeout(SWEEP)
     }
 
     /// Everything that waits: of several snapshots the newest stands for all.
@@ -67,6 +64,7 @@ impl Writer {
     fn put_in_force(&mut self, snapshot: Arc<Snapshot>) {
         let live = self.directory.load();
         let Reconciled { clusters, changes } = reconcile(&live, snapshot, &mut rand::random);
+        debug!(clusters = clusters.len(), changed = changes.len(), "clusters change");
         // No request may meet a new cluster without its limits.
         for after in changes.iter().filter_map(|change| change.after.as_ref()) {
             after.state().enforce(after.policy());
