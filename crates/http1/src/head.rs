@@ -102,8 +102,8 @@ impl HeadParser {
 pub struct RequestHead {
     /// One of the registered methods.
     pub method: Method,
-    /// The target in the form it came in: origin (`/a?b`), absolute (`http://h/a`), authority
-    /// (CONNECT only) or `*` (OPTIONS only).
+    /// The target in the form it came in: origin (`/a?b`), absolute (`http://h/a`; an
+    /// empty path is `/`), authority (CONNECT only) or `*` (OPTIONS only).
     pub uri: Uri,
     /// HTTP/1.1 or HTTP/1.0.
     pub version: Version,

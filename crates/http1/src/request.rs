@@ -1,6 +1,7 @@
 //! The request line, and what a request's headers make of it.
 
 use bytes::Bytes;
+use http::uri::PathAndQuery;
 use http::{HeaderMap, Method, Uri, Version};
 use memchr::memchr;
 
@@ -144,7 +145,22 @@ fn parse_target(method: &Method, target: Bytes) -> Result<Uri, HeadError> {
         (None, None) if uri.path() == "*" => method == Method::OPTIONS && uri.query().is_none(),
         (None, None) => method != Method::CONNECT && uri.path().starts_with('/'),
     };
-    if host_is_good && form_is_good { Ok(uri) } else { Err(HeadError::Target) }
+    if !host_is_good || !form_is_good {
+        return Err(HeadError::Target);
+    }
+    match uri.path_and_query() {
+        Some(path) if path.as_str().starts_with('?') => with_root_path(uri),
+        _ => Ok(uri),
+    }
+}
+
+/// `http://host?query` asks for `/?query` (RFC 9112, 3.2.1).
+fn with_root_path(uri: Uri) -> Result<Uri, HeadError> {
+    let mut parts = uri.into_parts();
+    let query = parts.path_and_query.as_ref().map_or("", PathAndQuery::as_str);
+    parts.path_and_query =
+        Some(PathAndQuery::try_from(format!("/{query}")).map_err(|_| HeadError::Target)?);
+    Uri::from_parts(parts).map_err(|_| HeadError::Target)
 }
 
 /// Gives a parser's error the name of what is wrong.

@@ -55,10 +55,16 @@ pub fn write_request_head(
     dst.reserve(room_for(headers));
     dst.extend_from_slice(method.as_str().as_bytes());
     dst.extend_from_slice(b" ");
-    dst.extend_from_slice(match target {
-        Target::Path(path) => path.as_str().as_bytes(),
-        Target::Authority(authority) => authority.as_str().as_bytes(),
-    });
+    match target {
+        Target::Path(path) => {
+            // A URI may have a query and no path, a request line may not.
+            if path.as_str().starts_with('?') {
+                dst.extend_from_slice(b"/");
+            }
+            dst.extend_from_slice(path.as_str().as_bytes());
+        }
+        Target::Authority(authority) => dst.extend_from_slice(authority.as_str().as_bytes()),
+    }
     dst.extend_from_slice(b" HTTP/1.1\r\n");
     match body {
         BodyLength::Empty | BodyLength::Omitted => {}

@@ -185,6 +185,7 @@ const REQUEST_LINES: &[&str] = &[
     "GET / HTTP/1.1\r\n",
     "POST /a?b HTTP/1.1\r\n",
     "GET http://h/a HTTP/1.1\r\n",
+    "GET http://h?a HTTP/1.1\r\n",
     "CONNECT h:1 HTTP/1.1\r\n",
     "OPTIONS * HTTP/1.1\r\n",
     "GET / HTTP/1.0\r\n",

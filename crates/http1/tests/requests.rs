@@ -2,6 +2,7 @@
 
 use bytes::BytesMut;
 use destrier_http1::{AnswerTo, BodyLength, HeadError, HeadLimits, HeadParser, RequestHead};
+use http::uri::PathAndQuery;
 use http::{Method, Version};
 
 fn parse(bytes: &[u8]) -> Result<Option<RequestHead>, HeadError> {
@@ -246,6 +247,8 @@ fn every_form_of_target_is_read_as_what_it_is() {
     let host = "HTTP/1.1\r\nhost: other\r\n\r\n";
     let head = accept(&format!("GET http://h:81/a?b {host}"));
     assert_eq!((head.authority(), head.uri.path()), (Some("h:81"), "/a"));
+    let head = accept(&format!("GET http://h?b {host}"));
+    assert_eq!(head.uri.path_and_query().map(PathAndQuery::as_str), Some("/?b"));
     let head = accept(&format!("GET //h/a {host}"));
     assert_eq!((head.authority(), head.uri.path()), (Some("other"), "//h/a"));
     let head = accept(&format!("OPTIONS * {host}"));

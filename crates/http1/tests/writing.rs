@@ -121,6 +121,15 @@ fn connect_names_its_authority() {
 }
 
 #[test]
+fn a_query_without_a_path_gets_one() {
+    let path = PathAndQuery::try_from("?a").expect("the type allows it");
+    let mut dst = BytesMut::new();
+    let (target, option) = (Target::Path(&path), ConnectionOption::Omit);
+    write_request_head(&mut dst, &Method::GET, target, &map(&[]), BodyLength::Empty, option);
+    assert_eq!(&dst[..], b"GET /?a HTTP/1.1\r\n\r\n");
+}
+
+#[test]
 fn chunk_heads_are_hexadecimal() {
     for len in [1, 9, 10, 15, 16, 255, 256, 65_536, usize::MAX] {
         assert_eq!(ChunkHead::new(len).as_bytes(), format!("{len:x}\r\n").as_bytes());
