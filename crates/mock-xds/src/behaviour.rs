@@ -15,8 +15,7 @@ pub struct Behaviour {
     pub named_push: NamedPush,
     /// A delta subscription to a name that the client has already.
     pub resubscribe: Resubscribe,
-    /// The largest request, in bytes; a larger one ends the stream with `OUT_OF_RANGE`, as tonic
-    /// says it, where Go's servers say `RESOURCE_EXHAUSTED`.
+    /// The largest request, in bytes; a larger one ends the stream with `RESOURCE_EXHAUSTED`.
     pub max_request_bytes: usize,
     /// Splits delta answers to at most this many resources in one message.
     pub max_resources: Option<usize>,

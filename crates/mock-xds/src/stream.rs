@@ -8,7 +8,7 @@ use envoy_types::pb::envoy::service::discovery::v3::{DeltaDiscoveryRequest, Disc
 use prost::Message;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
-use tonic::{Status, Streaming};
+use tonic::{Code, Status, Streaming};
 
 use crate::delta::DeltaStream;
 use crate::recording::{Recorded, Request, StreamId, Variant};
@@ -89,12 +89,15 @@ impl Stream {
             let step = tokio::select! {
                 biased;
                 Some(command) = commands.recv() => self.handle_command(command),
-                request = requests.message() => {
-                    let Ok(Some(bytes)) = request else { break };
-                    let step = self.handle_request(&shared, &bytes);
-                    asked.take().map(|asked| asked.send(()));
-                    step
-                }
+                request = requests.message() => match request {
+                    Ok(Some(bytes)) => {
+                        let step = self.handle_request(&shared, &bytes);
+                        asked.take().map(|asked| asked.send(()));
+                        step
+                    }
+                    Ok(None) => break,
+                    Err(status) => self.close(as_go_says_it(status)),
+                },
                 Ok(()) = revisions.changed() => self.push(&mut shared.lock()),
                 () = responses.closed() => break,
                 else => break,
@@ -185,6 +188,14 @@ impl Stream {
         // A client that is gone needs no status.
         let _ = self.responses.send(Err(status));
         Err(Ended)
+    }
+}
+
+/// A request above the limit is out of range to tonic and exhausts a resource in Go's servers.
+fn as_go_says_it(status: Status) -> Status {
+    match status.code() {
+        Code::OutOfRange => Status::resource_exhausted(status.message()),
+        _ => status,
     }
 }
 
