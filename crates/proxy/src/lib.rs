@@ -7,9 +7,24 @@
 //! * Start reading at [`Proxy`], then `connection` (what a connection is), `http1` and `http2` (the two
 //!   codecs), then `stack` (what happens to each request, one directory per layer), then `tcp`.
 
+mod access_log;
+mod alarm;
 mod config;
+mod connection;
+mod drain;
+mod exchange;
+mod http1;
+mod http2;
+mod listener;
+mod progress;
 mod proxy;
+mod request_body;
+mod scope;
+mod stack;
 mod stats;
+mod tcp;
+mod timers;
+mod worker;
 
 pub use config::ProxyConfig;
 pub use proxy::{BindError, BoundListener, Proxy};

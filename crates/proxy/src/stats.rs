@@ -1,14 +1,256 @@
 //! What is counted on the downstream side, under Envoy's names.
 
-use destrier_upstream::StatValue;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use destrier_policy::Address;
+use destrier_upstream::{Counter, Gauge, Histogram, StatValue};
+use http::StatusCode;
 
 /// Statistics of all listeners, connection managers and TCP proxies.
 #[derive(Default)]
-pub struct ProxyStats {}
+pub struct ProxyStats {
+    listeners: Table<ListenerStats>,
+    http: Table<HttpStats>,
+    tcp: Table<TcpStats>,
+    lost_lines: Arc<Counter>,
+}
+
+type Table<S> = Mutex<BTreeMap<Arc<str>, Arc<S>>>;
 
 impl ProxyStats {
     /// Calls `visit(name, value)` with the full name of each statistic that is kept:
     /// `listener.<address>.downstream_cx_total`, `http.<stat_prefix>.downstream_rq_2xx`,
-    /// `tcp.<stat_prefix>.downstream_cx_total`, ...
-    pub fn visit(&self, _visit: &mut dyn FnMut(&str, StatValue<'_>)) {}
+    /// `tcp.<stat_prefix>.downstream_cx_total`, ... Colons of an address are written as underscores.
+    pub fn visit(&self, visit: &mut dyn FnMut(&str, StatValue<'_>)) {
+        visit("destrier.access_log.lines_lost", self.lost_lines.value());
+        visit_table("http", &self.http, visit, HttpStats::visit);
+        visit_table("listener", &self.listeners, visit, ListenerStats::visit);
+        visit_table("tcp", &self.tcp, visit, TcpStats::visit);
+    }
+
+    /// Lines of access logs that could not be written.
+    pub(crate) fn lost_lines(&self) -> Arc<Counter> {
+        Arc::clone(&self.lost_lines)
+    }
+
+    pub(crate) fn listener(&self, address: &Address) -> Arc<ListenerStats> {
+        entry(&self.listeners, &address.to_string().replace(':', "_"))
+    }
+
+    pub(crate) fn http(&self, stat_prefix: &str) -> Arc<HttpStats> {
+        entry(&self.http, stat_prefix)
+    }
+
+    pub(crate) fn tcp(&self, stat_prefix: &str) -> Arc<TcpStats> {
+        entry(&self.tcp, stat_prefix)
+    }
+}
+
+impl fmt::Debug for ProxyStats {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ProxyStats").finish_non_exhaustive()
+    }
+}
+
+fn entry<S: Default>(table: &Table<S>, key: &str) -> Arc<S> {
+    let mut table = table.lock().unwrap_or_else(PoisonError::into_inner);
+    Arc::clone(table.entry(key.into()).or_default())
+}
+
+fn visit_table<S>(
+    kind: &str,
+    table: &Table<S>,
+    visit: &mut dyn FnMut(&str, StatValue<'_>),
+    each: impl Fn(&S, &mut dyn FnMut(&str, StatValue<'_>)),
+) {
+    // Cloned out: the visitor may be slow.
+    let entries: Vec<_> = {
+        let table = table.lock().unwrap_or_else(PoisonError::into_inner);
+        table.iter().map(|(key, stats)| (Arc::clone(key), Arc::clone(stats))).collect()
+    };
+    let mut full = String::new();
+    for (key, stats) in entries {
+        each(&stats, &mut |name, value| {
+            full.clear();
+            full.extend([kind, ".", &key, ".", name]);
+            visit(&full, value);
+        });
+    }
+}
+
+trait Stat {
+    fn value(&self) -> StatValue<'_>;
+}
+
+impl Stat for Counter {
+    fn value(&self) -> StatValue<'_> {
+        StatValue::Counter(self.get())
+    }
+}
+
+impl Stat for Gauge {
+    fn value(&self) -> StatValue<'_> {
+        StatValue::Gauge(self.get())
+    }
+}
+
+impl Stat for Histogram {
+    fn value(&self) -> StatValue<'_> {
+        StatValue::Histogram(self)
+    }
+}
+
+/// A struct whose fields are shown under their own names.
+macro_rules! stats {
+    ($(#[$meta:meta])* $name:ident { $($field:ident: $kind:ty),* $(,)? }) => {
+        $(#[$meta])*
+        #[derive(Default)]
+        pub(crate) struct $name { $(pub(crate) $field: $kind),* }
+
+        impl $name {
+            fn visit(&self, visit: &mut dyn FnMut(&str, StatValue<'_>)) {
+                $(visit(stringify!($field), self.$field.value());)*
+            }
+        }
+    };
+}
+
+stats! {
+    /// `listener.<address>.*`
+    ListenerStats {
+        downstream_cx_active: Gauge,
+        downstream_cx_destroy: Counter,
+        downstream_cx_total: Counter,
+    }
+}
+
+stats! {
+    /// `http.<stat_prefix>.*`
+    HttpStats {
+        downstream_cx_active: Gauge,
+        downstream_cx_destroy: Counter,
+        downstream_cx_drain_close: Counter,
+        downstream_cx_http1_active: Gauge,
+        downstream_cx_http1_total: Counter,
+        downstream_cx_http2_active: Gauge,
+        downstream_cx_http2_total: Counter,
+        downstream_cx_idle_timeout: Counter,
+        downstream_cx_protocol_error: Counter,
+        downstream_cx_total: Counter,
+        downstream_cx_upgrades_active: Gauge,
+        downstream_cx_upgrades_total: Counter,
+        downstream_rq_1xx: Counter,
+        downstream_rq_2xx: Counter,
+        downstream_rq_3xx: Counter,
+        downstream_rq_4xx: Counter,
+        downstream_rq_5xx: Counter,
+        downstream_rq_active: Gauge,
+        downstream_rq_completed: Counter,
+        downstream_rq_header_timeout: Counter,
+        downstream_rq_http1_total: Counter,
+        downstream_rq_http2_total: Counter,
+        downstream_rq_idle_timeout: Counter,
+        downstream_rq_non_relative_path: Counter,
+        downstream_rq_response_before_rq_complete: Counter,
+        downstream_rq_rx_reset: Counter,
+        downstream_rq_time: Histogram,
+        downstream_rq_timeout: Counter,
+        downstream_rq_too_large: Counter,
+        downstream_rq_total: Counter,
+        downstream_rq_tx_reset: Counter,
+        downstream_rq_ws_on_non_ws_route: Counter,
+        no_route: Counter,
+        rq_direct_response: Counter,
+        rq_total: Counter,
+    }
+}
+
+stats! {
+    /// `tcp.<stat_prefix>.*`
+    TcpStats {
+        downstream_cx_no_route: Counter,
+        downstream_cx_rx_bytes_total: Counter,
+        downstream_cx_total: Counter,
+        downstream_cx_tx_bytes_total: Counter,
+        idle_timeout: Counter,
+        max_downstream_connection_duration: Counter,
+    }
+}
+
+/// Calls `leave` when dropped.
+pub(crate) struct Counted<'a, S> {
+    stats: &'a S,
+    leave: fn(&S),
+}
+
+impl<S> Drop for Counted<'_, S> {
+    fn drop(&mut self) {
+        (self.leave)(self.stats);
+    }
+}
+
+impl ListenerStats {
+    /// Counts a connection.
+    pub(crate) fn connection(&self) -> Counted<'_, Self> {
+        self.downstream_cx_total.inc();
+        self.downstream_cx_active.inc();
+        Counted {
+            stats: self,
+            leave: |stats| {
+                stats.downstream_cx_active.dec();
+                stats.downstream_cx_destroy.inc();
+            },
+        }
+    }
+}
+
+impl HttpStats {
+    /// Counts a connection whose version is not known yet.
+    pub(crate) fn connection(&self) -> Counted<'_, Self> {
+        self.downstream_cx_total.inc();
+        self.downstream_cx_active.inc();
+        Counted {
+            stats: self,
+            leave: |stats| {
+                stats.downstream_cx_active.dec();
+                stats.downstream_cx_destroy.inc();
+            },
+        }
+    }
+
+    /// Counts an HTTP/1 connection.
+    pub(crate) fn http1_connection(&self) -> Counted<'_, Self> {
+        self.downstream_cx_http1_total.inc();
+        self.downstream_cx_http1_active.inc();
+        Counted { stats: self, leave: |stats| stats.downstream_cx_http1_active.dec() }
+    }
+
+    /// Counts an HTTP/2 connection.
+    pub(crate) fn http2_connection(&self) -> Counted<'_, Self> {
+        self.downstream_cx_http2_total.inc();
+        self.downstream_cx_http2_active.inc();
+        Counted { stats: self, leave: |stats| stats.downstream_cx_http2_active.dec() }
+    }
+
+    /// Counts a connection that stopped being HTTP.
+    pub(crate) fn upgrade(&self) -> Counted<'_, Self> {
+        self.downstream_cx_upgrades_total.inc();
+        self.downstream_cx_upgrades_active.inc();
+        Counted { stats: self, leave: |stats| stats.downstream_cx_upgrades_active.dec() }
+    }
+
+    /// Counts an answer whose head goes out.
+    pub(crate) fn answered(&self, status: StatusCode) {
+        self.downstream_rq_completed.inc();
+        match status.as_u16() / 100 {
+            1 => self.downstream_rq_1xx.inc(),
+            2 => self.downstream_rq_2xx.inc(),
+            3 => self.downstream_rq_3xx.inc(),
+            4 => self.downstream_rq_4xx.inc(),
+            5 => self.downstream_rq_5xx.inc(),
+            _ => {}
+        }
+    }
 }

@@ -1,0 +1,153 @@
+//! What a worker does with a new connection.
+
+use std::future::poll_fn;
+use std::io;
+use std::sync::Arc;
+use std::task::Poll;
+
+use bytes::BytesMut;
+use destrier_policy::{Address, CodecType};
+use destrier_upstream::{Forward, Stream};
+use socket2::Socket;
+use tokio::time::Instant;
+
+use crate::alarm::Alarm;
+use crate::drain::{Drain, OpenPermit};
+use crate::scope::{FilterScope, HttpScope, ListenerScope};
+use crate::{http1, http2, tcp};
+
+/// A connection on its way to a worker; its socket is not registered with a runtime yet.
+pub(crate) struct Accepted {
+    pub(crate) socket: Socket,
+    pub(crate) peer: Address,
+    pub(crate) local: Address,
+    pub(crate) scope: Arc<ListenerScope>,
+    pub(crate) permit: OpenPermit,
+    pub(crate) drain: Arc<Drain>,
+}
+
+/// Who is at both ends, for headers and logs.
+#[derive(Clone, Debug)]
+pub(crate) struct Ends {
+    pub(crate) peer: Address,
+    pub(crate) local: Address,
+}
+
+/// An HTTP connection whose version is known.
+pub(crate) struct HttpConnection {
+    pub(crate) stream: Stream,
+    /// What was read to find the version out.
+    pub(crate) buffer: BytesMut,
+    pub(crate) ends: Ends,
+    pub(crate) scope: Arc<HttpScope>,
+    pub(crate) drain: Arc<Drain>,
+    pub(crate) forward: Forward,
+}
+
+/// What HTTP/2 begins with (RFC 9113, 3.4).
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// Serves a connection to its end.
+pub(crate) async fn serve(accepted: Accepted, forward: Forward) {
+    let Accepted { socket, peer, local, scope, permit, drain } = accepted;
+    // A connection that cannot be registered is closed; there is nobody to tell.
+    let Ok(stream) = register(socket, &scope.address) else { return };
+    let _counted = scope.stats.connection();
+    let ends = Ends { peer, local };
+    match &scope.filter {
+        FilterScope::Http(http) => {
+            let buffer = BytesMut::new();
+            let scope = Arc::clone(http);
+            let connection = HttpConnection { stream, buffer, ends, scope, drain, forward };
+            serve_http(connection).await;
+        }
+        FilterScope::Tcp(tcp) => {
+            tcp::serve(Arc::new(stream), ends, Arc::clone(tcp), forward).await;
+        }
+    }
+    drop(permit);
+}
+
+fn register(socket: Socket, listener: &Address) -> io::Result<Stream> {
+    match listener {
+        Address::Ip(_) => tokio::net::TcpStream::from_std(socket.into()).map(Stream::Tcp),
+        Address::Pipe(_) => tokio::net::UnixStream::from_std(socket.into()).map(Stream::Unix),
+    }
+}
+
+async fn serve_http(mut connection: HttpConnection) {
+    let scope = Arc::clone(&connection.scope);
+    let _counted = scope.stats.connection();
+    let version = match scope.policy.codec {
+        CodecType::Http1 => Some(Version::Http1),
+        CodecType::Http2 => Some(Version::Http2),
+        CodecType::Auto => detect(&mut connection).await,
+    };
+    match version {
+        Some(Version::Http1) => http1::serve(connection).await,
+        Some(Version::Http2) => http2::serve(connection).await,
+        None => {}
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Version {
+    Http1,
+    Http2,
+}
+
+/// Reads until the first bytes tell the version; `None` when the client goes or stays silent.
+async fn detect(connection: &mut HttpConnection) -> Option<Version> {
+    let HttpConnection { stream, buffer, scope, .. } = connection;
+    let mut silence = Alarm::default();
+    let patience = scope.policy.idle_timeout.map(|idle| Instant::now() + idle);
+    silence.set(patience);
+    poll_fn(|cx| {
+        loop {
+            if let Some(version) = version_of(buffer) {
+                return Poll::Ready(Some(version));
+            }
+            buffer.reserve(http1::READ_SIZE);
+            match stream.poll_read(cx, buffer) {
+                Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(None),
+                Poll::Ready(Ok(_)) => {}
+                Poll::Pending => return silence.poll(cx).map(|()| None),
+            }
+        }
+    })
+    .await
+}
+
+fn version_of(read: &[u8]) -> Option<Version> {
+    if read.is_empty() {
+        return None;
+    }
+    let common = read.len().min(PREFACE.len());
+    if read[..common] != PREFACE[..common] {
+        Some(Version::Http1)
+    } else if common == PREFACE.len() {
+        Some(Version::Http2)
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_preface_tells_the_version() {
+        for (read, version) in [
+            (&b""[..], None),
+            (b"P", None),
+            (b"PO", Some(Version::Http1)),
+            (b"GET / HTTP/1.1\r\n", Some(Version::Http1)),
+            (b"PRI * HTTP/2.0\r\n", None),
+            (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0", Some(Version::Http2)),
+            (b"PRI * HTTP/1.1\r\n", Some(Version::Http1)),
+        ] {
+            assert_eq!(version_of(read), version, "{read:?}");
+        }
+    }
+}

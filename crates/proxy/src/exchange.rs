@@ -1,0 +1,181 @@
+//! One request and its answer, as statistics and the access log see it.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use destrier_upstream::{BodyError, ResponseFlag, UpstreamInfo};
+use http::{HeaderMap, StatusCode};
+use smallvec::SmallVec;
+use tokio::time::Instant;
+
+use crate::access_log::{Captured, HttpLine};
+use crate::alarm::Alarm;
+use crate::connection::Ends;
+use crate::progress::RequestProgress;
+use crate::scope::HttpScope;
+use crate::stack::RouteRef;
+use crate::timers::{Expired, Timers};
+
+/// The version that the client speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    Http10,
+    Http11,
+    Http2,
+}
+
+/// What becomes of the client's connection after the answer (HTTP/1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AfterAnswer {
+    /// It takes another request.
+    Keep,
+    /// It ends.
+    Close,
+}
+
+/// What is known of a request while it is handled. Counts itself in the statistics and writes its line of
+/// the access log when it ends, also when it is dropped: then the client has left.
+pub(crate) struct Exchange {
+    pub(crate) scope: Arc<HttpScope>,
+    pub(crate) ends: Ends,
+    pub(crate) protocol: Protocol,
+    pub(crate) timers: Timers,
+    /// Of the request's body, when there is one.
+    pub(crate) progress: Option<Arc<RequestProgress>>,
+    pub(crate) route: Option<RouteRef>,
+    pub(crate) upstream: UpstreamInfo,
+    /// Of the answer, once it is there.
+    pub(crate) status: Option<StatusCode>,
+    pub(crate) flags: SmallVec<[ResponseFlag; 2]>,
+    pub(crate) details: Cow<'static, str>,
+    pub(crate) after: AfterAnswer,
+    /// Bytes of the request's body when it came whole with the head.
+    pub(crate) bytes_received: u64,
+    /// Bytes of the answer's body.
+    pub(crate) bytes_sent: u64,
+    /// When the answer's head was there.
+    pub(crate) answered: Option<Instant>,
+    /// What the access log wants of the messages; none without an access log.
+    captured: Option<Box<Captured>>,
+    ended: bool,
+}
+
+impl Exchange {
+    /// Begins at the head of a request.
+    pub(crate) fn new(
+        scope: Arc<HttpScope>,
+        ends: Ends,
+        protocol: Protocol,
+        started: Instant,
+        alarm: Alarm,
+    ) -> Self {
+        let stats = &scope.stats;
+        stats.downstream_rq_total.inc();
+        stats.downstream_rq_active.inc();
+        match protocol {
+            Protocol::Http2 => stats.downstream_rq_http2_total.inc(),
+            Protocol::Http10 | Protocol::Http11 => stats.downstream_rq_http1_total.inc(),
+        }
+        let mut timers = Timers::new(started, alarm);
+        timers.request = scope.policy.request_timeout;
+        timers.idle = scope.policy.stream_idle_timeout;
+        Self {
+            captured: scope.logs.capture(),
+            scope,
+            ends,
+            protocol,
+            timers,
+            progress: None,
+            route: None,
+            upstream: UpstreamInfo::default(),
+            status: None,
+            flags: SmallVec::new(),
+            details: Cow::Borrowed(""),
+            after: AfterAnswer::Keep,
+            bytes_received: 0,
+            bytes_sent: 0,
+            answered: None,
+            ended: false,
+        }
+    }
+
+    /// Notes what the access log says of the request, in the form in which it is forwarded.
+    pub(crate) fn note_request<B>(&mut self, request: &http::Request<B>) {
+        if let Some(captured) = &mut self.captured {
+            captured.request(&self.scope.logs, request);
+        }
+    }
+
+    /// Notes the head of the answer, in the form in which it is sent.
+    pub(crate) fn note_response(&mut self, status: StatusCode, headers: &HeaderMap) {
+        self.status = Some(status);
+        self.scope.stats.answered(status);
+        if let Some(captured) = &mut self.captured {
+            captured.response(&self.scope.logs, headers);
+        }
+    }
+
+    /// Notes the trailers of the answer.
+    pub(crate) fn note_trailers(&mut self, trailers: &HeaderMap) {
+        if let Some(captured) = &mut self.captured {
+            captured.trailers(&self.scope.logs, trailers);
+        }
+    }
+
+    /// The body of the answer failed on its way here.
+    pub(crate) fn response_failed(&mut self, error: &BodyError) {
+        self.flags.push(error.flag());
+        self.details = Cow::Borrowed(error.details());
+        self.scope.stats.downstream_rq_tx_reset.inc();
+        self.end();
+    }
+
+    /// A deadline passed after the head of the answer was out.
+    pub(crate) fn response_expired(&mut self, expired: Expired) {
+        let (flag, details) = match expired {
+            Expired::Response => (Some(ResponseFlag::UT), "response_timeout"),
+            Expired::Idle => (Some(ResponseFlag::SI), "stream_idle_timeout"),
+            Expired::Request => (None, "request_overall_timeout"),
+        };
+        self.flags.extend(flag);
+        self.details = Cow::Borrowed(details);
+        self.scope.stats.downstream_rq_tx_reset.inc();
+        self.end();
+    }
+
+    /// The client left before the answer was complete.
+    pub(crate) fn client_left(&mut self) {
+        if !self.ended {
+            self.flags.push(ResponseFlag::DC);
+            self.details = Cow::Borrowed("downstream_remote_disconnect");
+            self.scope.stats.downstream_rq_rx_reset.inc();
+            self.end();
+        }
+    }
+
+    /// Whether the request came whole.
+    pub(crate) fn request_ended(&self) -> bool {
+        self.progress.as_ref().is_none_or(|progress| progress.ended_at().is_some())
+    }
+
+    /// The end, whichever it was; counts only once.
+    pub(crate) fn end(&mut self) {
+        if std::mem::replace(&mut self.ended, true) {
+            return;
+        }
+        let stats = &self.scope.stats;
+        stats.downstream_rq_active.dec();
+        let now = Instant::now();
+        stats.downstream_rq_time.record(now - self.timers.started);
+        if let Some(captured) = self.captured.take() {
+            let line = HttpLine { exchange: self, captured: &captured, ended: now };
+            self.scope.logs.write_http(&line);
+        }
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        self.client_left();
+    }
+}

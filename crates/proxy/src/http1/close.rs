@@ -1,0 +1,38 @@
+//! Ends a connection so that its last answer arrives.
+
+use std::future::poll_fn;
+use std::task::Poll;
+use std::time::Duration;
+
+use destrier_upstream::h1::Reader;
+use tokio::time::Instant;
+
+use crate::alarm::Alarm;
+
+/// Envoy's `delayed_close_timeout`.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// What the client may still send meanwhile.
+const TOLERATED: usize = 1 << 20;
+
+/// Says that nothing more comes and reads what the client still sends: closing a socket with unread
+/// bytes resets it, and the reset may overtake the answer.
+pub(super) async fn linger(mut reader: Reader, mut alarm: Alarm) {
+    // Fails when the client is gone already.
+    if reader.stream().shutdown_write().is_err() {
+        return;
+    }
+    alarm.set(Some(Instant::now() + PATIENCE));
+    let mut read = 0;
+    poll_fn(|cx| {
+        while let Poll::Ready(result) = reader.poll_fill(cx) {
+            reader.buffer().clear();
+            match result {
+                Ok(count) if count > 0 && read < TOLERATED => read += count,
+                _ => return Poll::Ready(()),
+            }
+        }
+        alarm.poll(cx)
+    })
+    .await;
+}

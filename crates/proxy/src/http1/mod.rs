@@ -1,0 +1,25 @@
+//! HTTP/1 towards clients: one task per connection, which reads a head, has it answered, writes the
+//! answer and goes on with the next.
+//!
+//! `server` is the loop, `request` makes a request of a head, `reading` is
+//! where the reading side is, `answer` writes the response, `outbox` is
+//! what waits to be written, `close` ends a connection so that its last answer arrives.
+
+mod answer;
+mod close;
+mod outbox;
+mod reading;
+mod request;
+mod server;
+
+use crate::connection::HttpConnection;
+
+/// What is read at first to find out the version.
+pub(crate) const READ_SIZE: usize = 8 << 10;
+
+/// Serves a connection to its end.
+pub(crate) async fn serve(connection: HttpConnection) {
+    let scope = std::sync::Arc::clone(&connection.scope);
+    let _counted = scope.stats.http1_connection();
+    server::Server::new(connection).run().await;
+}

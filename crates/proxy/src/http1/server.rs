@@ -1,0 +1,323 @@
+//! The loop of a connection.
+
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use destrier_http1::{
+    BodyLength, CONTINUE, ConnectionOption, HeadError, HeadLimits, HeadParser, RequestHead,
+};
+use destrier_upstream::{Body, Forward};
+use http::{Method, Response, StatusCode};
+use tokio::time::Instant;
+use tokio_util::sync::WaitForCancellationFutureOwned;
+
+use super::answer::{self, Answer, Trailers, Written};
+use super::close::linger;
+use super::outbox::Outbox;
+use super::reading::Reading;
+use super::request::{self, Source};
+use crate::alarm::Alarm;
+use crate::connection::{Ends, HttpConnection};
+use crate::drain::Drain;
+use crate::exchange::{AfterAnswer, Exchange, Protocol};
+use crate::scope::HttpScope;
+use crate::stack::{AnswerForm, Handle, LocalReply, Stack, reply, stack};
+use crate::tcp;
+
+/// A connection.
+pub(super) struct Server {
+    reading: Reading,
+    parser: HeadParser,
+    outbox: Outbox,
+    alarm: Alarm,
+    stack: Stack<Forward>,
+    scope: Arc<HttpScope>,
+    ends: Ends,
+    drain: Arc<Drain>,
+    drain_begun: Pin<Box<WaitForCancellationFutureOwned>>,
+}
+
+/// What comes next on a connection.
+enum Next {
+    Request(RequestHead),
+    /// No request: it is answered and the connection ends.
+    Refuse(LocalReply),
+    /// Nothing more.
+    End,
+}
+
+/// What becomes of the connection after an answer.
+enum Then {
+    NextRequest,
+    /// Nothing more is said; the client may still be reading.
+    Linger,
+    /// It is cut, so that no one takes the answer for whole.
+    Cut,
+}
+
+impl Server {
+    pub(super) fn new(connection: HttpConnection) -> Self {
+        let HttpConnection { stream, buffer, ends, scope, drain, forward } = connection;
+        let stream = Arc::new(stream);
+        let limits = HeadLimits {
+            max_bytes: scope.policy.max_request_headers_kb as usize * 1024,
+            max_headers: scope.policy.max_headers_count as usize,
+        };
+        Self {
+            reading: Reading::new(buffer, stream),
+            parser: HeadParser::new(limits),
+            outbox: Outbox::default(),
+            alarm: Alarm::default(),
+            stack: stack(forward),
+            drain_begun: Box::pin(drain.begun()),
+            scope,
+            ends,
+            drain,
+        }
+    }
+
+    pub(super) async fn run(mut self) {
+        // Once is enough: the future keeps the waker of this task.
+        poll_fn(|cx| {
+            let _ = self.drain_begun.as_mut().poll(cx);
+            Poll::Ready(())
+        })
+        .await;
+        loop {
+            let then = match self.next().await {
+                Next::Request(head) => self.serve(head).await,
+                Next::Refuse(reply) => self.refuse(reply).await,
+                Next::End => return,
+            };
+            match then {
+                Then::NextRequest => {}
+                Then::Linger => break,
+                Then::Cut => return,
+            }
+        }
+        if let Some(reader) = self.reading.reader {
+            linger(reader, self.alarm).await;
+        }
+    }
+
+    /// Reads a head.
+    async fn next(&mut self) -> Next {
+        let mut idle_since = None;
+        let mut begun_at = None;
+        poll_fn(|cx| self.poll_next(cx, &mut idle_since, &mut begun_at)).await
+    }
+
+    fn poll_next(
+        &mut self,
+        cx: &mut Context<'_>,
+        idle_since: &mut Option<Instant>,
+        begun_at: &mut Option<Instant>,
+    ) -> Poll<Next> {
+        let Some(reader) = &mut self.reading.reader else { return Poll::Ready(Next::End) };
+        loop {
+            if !reader.is_empty() {
+                match self.parser.parse_request(reader.buffer()) {
+                    Ok(Some(head)) => return Poll::Ready(Next::Request(head)),
+                    Ok(None) => {}
+                    Err(error) => return Poll::Ready(Next::Refuse(self.malformed(error))),
+                }
+            }
+            match reader.poll_fill(cx) {
+                Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Next::End),
+                Poll::Ready(Ok(_)) => {}
+                Poll::Pending => break,
+            }
+        }
+        let policy = &self.scope.policy;
+        let begun = !reader.is_empty();
+        let deadline = if begun {
+            let begun_at = *begun_at.get_or_insert_with(Instant::now);
+            policy.request_headers_timeout.map(|timeout| begun_at + timeout)
+        } else {
+            let idle_since = *idle_since.get_or_insert_with(Instant::now);
+            let idle = policy.idle_timeout.map(|patience| idle_since + patience);
+            let leaving = self.drain.idle_until();
+            idle.into_iter().chain(leaving).min()
+        };
+        self.alarm.set(deadline);
+        if self.alarm.poll(cx).is_pending() {
+            return Poll::Pending;
+        }
+        let stats = &self.scope.stats;
+        Poll::Ready(if begun {
+            stats.downstream_rq_header_timeout.inc();
+            Next::Refuse(LocalReply::request_timeout())
+        } else if self.drain.has_begun() {
+            stats.downstream_cx_drain_close.inc();
+            Next::End
+        } else {
+            stats.downstream_cx_idle_timeout.inc();
+            Next::End
+        })
+    }
+
+    fn malformed(&self, error: HeadError) -> LocalReply {
+        let stats = &self.scope.stats;
+        match error {
+            HeadError::TooLarge { .. } | HeadError::TooManyHeaders { .. } => {
+                stats.downstream_rq_too_large.inc();
+            }
+            _ => stats.downstream_cx_protocol_error.inc(),
+        }
+        LocalReply::malformed(error)
+    }
+
+    fn begin(&mut self, protocol: Protocol) -> Exchange {
+        let alarm = std::mem::take(&mut self.alarm);
+        let (scope, ends) = (Arc::clone(&self.scope), self.ends.clone());
+        Exchange::new(scope, ends, protocol, Instant::now(), alarm)
+    }
+
+    /// Answers what is no request.
+    async fn refuse(&mut self, local: LocalReply) -> Then {
+        let mut exchange = self.begin(Protocol::Http11);
+        let response = reply(&mut exchange, AnswerForm::Http, local);
+        exchange.note_response(response.status(), response.headers());
+        self.answer(&mut exchange, &Method::GET, response).await
+    }
+
+    /// Has a request answered.
+    async fn serve(&mut self, head: RequestHead) -> Then {
+        let protocol = match request::check(&head, &self.scope) {
+            Ok(protocol) => protocol,
+            Err(reply) => return self.refuse(reply).await,
+        };
+        let mut exchange = self.begin(protocol);
+        if !head.keep_alive {
+            exchange.after = AfterAnswer::Close;
+        }
+        if head.expect_continue {
+            self.outbox.push_bytes(CONTINUE);
+            if self.reading.stream.write_all(&mut self.outbox).await.is_err() {
+                return Then::Cut;
+            }
+        }
+        let method = head.method.clone();
+        let Reading { reader, slot, .. } = &mut self.reading;
+        let started = exchange.timers.started;
+        let incoming = request::assemble(head, reader, slot, &self.scope, started);
+        match incoming.body {
+            Source::Whole(length) => exchange.bytes_received = length,
+            Source::Streamed(progress) => exchange.progress = Some(progress),
+        }
+        let answered = {
+            let mut handling = pin!(self.stack.handle(&mut exchange, incoming.request));
+            poll_fn(|cx| match handling.as_mut().poll(cx) {
+                Poll::Ready(Ok(response)) => Poll::Ready(Some(response)),
+                Poll::Ready(Err(_)) => Poll::Ready(None),
+                Poll::Pending => self.reading.poll_client_left(cx).map(|()| None),
+            })
+            .await
+        };
+        match answered {
+            Some(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
+                self.switch(&mut exchange, response).await
+            }
+            Some(response) => self.answer(&mut exchange, &method, response).await,
+            None => {
+                exchange.client_left();
+                Then::Cut
+            }
+        }
+    }
+
+    /// Writes an answer.
+    async fn answer(
+        &mut self,
+        exchange: &mut Exchange,
+        request: &Method,
+        response: Response<Body>,
+    ) -> Then {
+        let framing = answer::length(request, exchange.protocol, &response);
+        // The rest of a request that was answered before its end would be read as the next one.
+        if !self.reading.is_at_boundary() || framing == BodyLength::UntilClose {
+            exchange.after = AfterAnswer::Close;
+        }
+        if self.drain.has_begun() && exchange.after == AfterAnswer::Keep {
+            exchange.after = AfterAnswer::Close;
+            self.scope.stats.downstream_cx_drain_close.inc();
+        }
+        let connection = match (exchange.after, exchange.protocol) {
+            (AfterAnswer::Close, _) => ConnectionOption::Close,
+            (AfterAnswer::Keep, Protocol::Http10) => ConnectionOption::KeepAlive,
+            (AfterAnswer::Keep, _) => ConnectionOption::Omit,
+        };
+        let trailers = match self.scope.policy.http1.enable_trailers {
+            true => Trailers::Write,
+            false => Trailers::Drop,
+        };
+        let stream = Arc::clone(&self.reading.stream);
+        let outbox = &mut self.outbox;
+        let (answer, headers) =
+            Answer::begin(&stream, outbox, response, framing, connection, trailers);
+        self.parser.recycle(headers);
+        let reading = &mut self.reading;
+        match answer.write(exchange, |cx| reading.poll_client_left(cx)).await {
+            Written::Whole => {
+                exchange.end();
+                self.alarm = std::mem::take(&mut exchange.timers.alarm);
+                match exchange.after {
+                    AfterAnswer::Keep => Then::NextRequest,
+                    AfterAnswer::Close => Then::Linger,
+                }
+            }
+            Written::Failed(error) => {
+                exchange.response_failed(&error);
+                Then::Cut
+            }
+            Written::Expired(expired) => {
+                exchange.response_expired(expired);
+                Then::Cut
+            }
+            Written::ClientLeft => {
+                exchange.client_left();
+                Then::Cut
+            }
+        }
+    }
+
+    /// Passes a `101` on and becomes a tunnel.
+    async fn switch(&mut self, exchange: &mut Exchange, mut response: Response<Body>) -> Then {
+        let lease = Forward::take_upgrade(&mut response);
+        let (Some(mut lease), Some(reader)) = (lease, self.reading.reader.take()) else {
+            return Then::Cut;
+        };
+        let (status, headers) = (response.status(), response.headers());
+        let (version, option) = (http::Version::HTTP_11, ConnectionOption::Upgrade);
+        let tail = self.outbox.tail();
+        destrier_http1::write_response_head(
+            tail,
+            version,
+            status,
+            headers,
+            BodyLength::Empty,
+            option,
+        );
+        self.outbox.wrote();
+        let (stream, sent_ahead) = reader.into_parts();
+        if stream.write_all(&mut self.outbox).await.is_err() {
+            return Then::Cut;
+        }
+        let scope = Arc::clone(&self.scope);
+        let _counted = scope.stats.upgrade();
+        let leftover = lease.take_leftover();
+        let limits = tcp::Limits { idle: exchange.timers.idle, until: None };
+        let mut tunnel = tcp::Tunnel::new(&stream, lease.stream(), limits);
+        tunnel.send_first(sent_ahead, leftover);
+        let ended = tunnel.run(std::mem::take(&mut exchange.timers.alarm)).await;
+        exchange.bytes_received = ended.to_host;
+        exchange.bytes_sent = ended.to_client;
+        match ended.why {
+            tcp::Ended::Idle => exchange.response_expired(crate::timers::Expired::Idle),
+            _ => exchange.end(),
+        }
+        Then::Cut
+    }
+}

@@ -1,0 +1,101 @@
+//! The body of an answer, with the exchange that ends with it.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use destrier_upstream::{Body, BodyError};
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use tokio::time::Instant;
+
+use super::server::Connection;
+use crate::exchange::Exchange;
+
+/// Watches the deadlines and counts the bytes of an answer. When it is dropped before its end, the client
+/// has left.
+pub(super) struct AnswerBody {
+    inner: Body,
+    exchange: Exchange,
+    connection: Arc<Connection>,
+    /// Whether `inner` is the answer's.
+    answered: bool,
+}
+
+impl AnswerBody {
+    /// Before the answer is there.
+    pub(super) fn new(exchange: Exchange, connection: Arc<Connection>) -> Self {
+        Self { inner: Body::empty(), exchange, connection, answered: false }
+    }
+
+    /// The exchange, before there is an answer.
+    pub(super) fn exchange(&mut self) -> &mut Exchange {
+        &mut self.exchange
+    }
+
+    /// The same with the body of the answer.
+    pub(super) fn answered(mut self, inner: Body) -> Self {
+        self.inner = inner;
+        self.answered = true;
+        self
+    }
+}
+
+impl HttpBody for AnswerBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let Self { inner, exchange, .. } = self.get_mut();
+        let frame = match Pin::new(&mut *inner).poll_frame(cx) {
+            Poll::Ready(frame) => frame,
+            Poll::Pending => {
+                let progress = exchange.progress.as_deref();
+                return exchange.timers.poll(cx, progress).map(|expired| {
+                    exchange.response_expired(expired);
+                    Some(Err(BodyError::Aborted("timeout")))
+                });
+            }
+        };
+        match &frame {
+            None => exchange.end(),
+            Some(Err(error)) => exchange.response_failed(error),
+            Some(Ok(frame)) => {
+                if let Some(data) = frame.data_ref() {
+                    exchange.bytes_sent += data.len() as u64;
+                    exchange.timers.response_moved = Instant::now();
+                } else if let Some(trailers) = frame.trailers_ref() {
+                    exchange.note_trailers(trailers);
+                    exchange.end();
+                }
+                if inner.is_end_stream() {
+                    exchange.end();
+                }
+            }
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+impl Drop for AnswerBody {
+    fn drop(&mut self) {
+        // hyper does not poll a body that it knows to be empty.
+        if self.answered && self.inner.is_end_stream() {
+            self.exchange.end();
+        } else {
+            self.exchange.client_left();
+        }
+        self.connection.stream_ended(std::mem::take(&mut self.exchange.timers.alarm));
+    }
+}

@@ -1,0 +1,7 @@
+//! HTTP/2 towards clients: hyper's codec around our stack, one task per stream on the worker.
+
+mod body;
+mod io;
+mod server;
+
+pub(crate) use server::serve;

@@ -1,0 +1,206 @@
+//! The connection and its streams.
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
+
+use bytes::{BufMut, BytesMut};
+use destrier_policy::UnderscorePolicy;
+use destrier_upstream::{Body, Forward};
+use http::header::{COOKIE, HOST, HeaderMap, HeaderValue};
+use http::{Request, Response};
+use http_body::Body as _;
+use hyper::body::Incoming;
+use hyper::rt::Executor;
+use hyper::server::conn::http2;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::time::Instant;
+
+use super::body::AnswerBody;
+use super::io::Rewound;
+use crate::alarm::Alarm;
+use crate::connection::{Ends, HttpConnection};
+use crate::exchange::{Exchange, Protocol};
+use crate::progress::RequestProgress;
+use crate::request_body::RequestBody;
+use crate::scope::HttpScope;
+use crate::stack::{ClientLeft, Handle, Stack, stack};
+
+/// Alarms that are kept for streams to come.
+const SPARE_ALARMS: usize = 64;
+
+/// What the streams of a connection share.
+pub(super) struct Connection {
+    scope: Arc<HttpScope>,
+    ends: Ends,
+    stack: Stack<Forward>,
+    streams: AtomicUsize,
+    spare: Mutex<Vec<Alarm>>,
+}
+
+/// Streams run on the worker of their connection.
+#[derive(Clone, Copy)]
+struct OnWorker;
+
+impl<F> Executor<F> for OnWorker
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    fn execute(&self, stream: F) {
+        tokio::spawn(stream);
+    }
+}
+
+/// Serves a connection to its end.
+pub(crate) async fn serve(connection: HttpConnection) {
+    let HttpConnection { stream, buffer, ends, scope, drain, forward } = connection;
+    let _counted = scope.stats.http2_connection();
+    let policy = Arc::clone(&scope.policy);
+    let shared = Arc::new(Connection {
+        stack: stack(forward),
+        scope: Arc::clone(&scope),
+        ends,
+        streams: AtomicUsize::new(0),
+        spare: Mutex::default(),
+    });
+    let mut builder = http2::Builder::new(OnWorker);
+    builder
+        .timer(TokioTimer::new())
+        .auto_date_header(false)
+        .max_concurrent_streams(policy.http2.max_concurrent_streams)
+        .initial_stream_window_size(policy.http2.initial_stream_window_size)
+        .initial_connection_window_size(policy.http2.initial_connection_window_size)
+        .max_header_list_size(policy.max_request_headers_kb.saturating_mul(1024));
+    if let Some(keepalive) = &policy.http2.keepalive {
+        builder.keep_alive_interval(keepalive.interval).keep_alive_timeout(keepalive.timeout);
+    }
+    let io = TokioIo::new(Rewound { first: buffer, stream });
+    let service = {
+        let shared = Arc::clone(&shared);
+        service_fn(move |request| answer(Arc::clone(&shared), request))
+    };
+    let mut serving = pin!(builder.serve_connection(io, service));
+    let mut drain_begun = pin!(drain.begun());
+    let mut leaving = false;
+    let mut idle_since = Instant::now();
+    let mut alarm = Alarm::default();
+    let result = poll_fn(|cx| {
+        loop {
+            if let Poll::Ready(result) = serving.as_mut().poll(cx) {
+                return Poll::Ready(result);
+            }
+            if leaving {
+                return Poll::Pending;
+            }
+            if drain_begun.as_mut().poll(cx).is_ready() {
+                scope.stats.downstream_cx_drain_close.inc();
+            } else {
+                // Polled whenever a stream begins or frames come, so the alarm need not be exact.
+                if shared.streams.load(Ordering::Relaxed) > 0 {
+                    idle_since = Instant::now();
+                }
+                alarm.set(policy.idle_timeout.map(|timeout| idle_since + timeout));
+                if alarm.poll(cx).is_pending() {
+                    return Poll::Pending;
+                }
+                if shared.streams.load(Ordering::Relaxed) > 0 {
+                    continue;
+                }
+                scope.stats.downstream_cx_idle_timeout.inc();
+            }
+            // GOAWAY; streams that run may end.
+            leaving = true;
+            serving.as_mut().graceful_shutdown();
+        }
+    });
+    if let Err(error) = result.await
+        && is_protocol_error(&error)
+    {
+        scope.stats.downstream_cx_protocol_error.inc();
+    }
+}
+
+fn is_protocol_error(error: &hyper::Error) -> bool {
+    let h2 = std::error::Error::source(error).and_then(|error| error.downcast_ref::<h2::Error>());
+    h2.is_some_and(|h2| !h2.is_io() && !h2.is_remote())
+}
+
+impl Connection {
+    fn stream_begun(&self) -> Alarm {
+        self.streams.fetch_add(1, Ordering::Relaxed);
+        self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+    }
+
+    /// Gives back what a stream used.
+    pub(super) fn stream_ended(&self, alarm: Alarm) {
+        self.streams.fetch_sub(1, Ordering::Relaxed);
+        let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
+        if spare.len() < SPARE_ALARMS {
+            spare.push(alarm);
+        }
+    }
+}
+
+/// Has a request answered; the client's reset drops it.
+async fn answer(
+    connection: Arc<Connection>,
+    request: Request<Incoming>,
+) -> Result<Response<AnswerBody>, ClientLeft> {
+    let alarm = connection.stream_begun();
+    let (scope, ends) = (Arc::clone(&connection.scope), connection.ends.clone());
+    let exchange = Exchange::new(scope, ends, Protocol::Http2, Instant::now(), alarm);
+    // Ends the exchange wherever this is dropped.
+    let mut pending = AnswerBody::new(exchange, Arc::clone(&connection));
+    let answered = match assemble(pending.exchange(), request) {
+        Some(request) => connection.stack.handle(pending.exchange(), request).await,
+        None => Err(ClientLeft),
+    };
+    match answered {
+        Ok(response) => Ok(response.map(|body| pending.answered(body))),
+        Err(left) => {
+            pending.exchange().client_left();
+            Err(left)
+        }
+    }
+}
+
+/// Makes the request that the stack takes, unless the listener refuses its headers.
+fn assemble(exchange: &mut Exchange, request: Request<Incoming>) -> Option<Request<Body>> {
+    let policy = &exchange.scope.policy;
+    let headers = request.headers();
+    let refused = policy.headers_with_underscores == UnderscorePolicy::RejectRequest
+        && headers.keys().any(|name| name.as_str().contains('_'));
+    if refused || headers.len() > policy.max_headers_count as usize {
+        exchange.scope.stats.downstream_rq_too_large.add(u64::from(!refused));
+        return None;
+    }
+    let (mut parts, body) = request.into_parts();
+    if parts.uri.authority().is_some() {
+        parts.headers.remove(HOST);
+    }
+    join_cookies(&mut parts.headers);
+    let body = if body.is_end_stream() {
+        Body::empty()
+    } else {
+        let progress = Arc::new(RequestProgress::new(exchange.timers.started));
+        exchange.progress = Some(Arc::clone(&progress));
+        Body::boxed(RequestBody::new(body, progress))
+    };
+    Some(Request::from_parts(parts, body))
+}
+
+/// HTTP/2 may split a cookie; HTTP/1 may not (RFC 9113, 8.2.3).
+fn join_cookies(headers: &mut HeaderMap) {
+    let mut cookies = headers.get_all(COOKIE).iter();
+    let (Some(first), Some(second)) = (cookies.next(), cookies.next()) else { return };
+    let mut joined = BytesMut::from(first.as_bytes());
+    for cookie in std::iter::once(second).chain(cookies) {
+        joined.put_slice(b"; ");
+        joined.put_slice(cookie.as_bytes());
+    }
+    let value = HeaderValue::from_maybe_shared(joined.freeze());
+    headers.insert(COOKIE, value.expect("parts of header values make a header value"));
+}

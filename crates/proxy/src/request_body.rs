@@ -1,0 +1,62 @@
+//! The body of a request, observed on its way to the cluster.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use destrier_upstream::BodyError;
+use http_body::{Body, Frame, SizeHint};
+use tokio::time::Instant;
+
+use crate::progress::RequestProgress;
+
+/// Tells the exchange what passes.
+pub(crate) struct RequestBody<B> {
+    inner: B,
+    progress: Arc<RequestProgress>,
+}
+
+impl<B> RequestBody<B> {
+    /// Observes `inner`.
+    pub(crate) fn new(inner: B, progress: Arc<RequestProgress>) -> Self {
+        Self { inner, progress }
+    }
+}
+
+impl<B> Body for RequestBody<B>
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: Into<BodyError>,
+{
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let frame = ready!(Pin::new(&mut self.inner).poll_frame(cx));
+        let now = Instant::now();
+        if let Some(Ok(frame)) = &frame {
+            self.progress.moved(frame.data_ref().map_or(0, Bytes::len), now);
+        }
+        let ended = match &frame {
+            None => true,
+            Some(Ok(_)) => self.inner.is_end_stream(),
+            Some(Err(_)) => false,
+        };
+        if ended {
+            self.progress.ended(now);
+        }
+        Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}

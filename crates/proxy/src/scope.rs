@@ -1,0 +1,72 @@
+//! What all connections of a listener share.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use destrier_policy::{Address, HcmPolicy, ListenerFilter, ListenerPolicy, TcpProxyPolicy};
+use http::HeaderValue;
+
+use crate::access_log::{AccessLogs, LogWriter};
+use crate::stats::{HttpStats, ListenerStats, ProxyStats, TcpStats};
+
+/// A bound listener as its connections see it.
+pub(crate) struct ListenerScope {
+    pub(crate) name: Arc<str>,
+    /// With the real port.
+    pub(crate) address: Address,
+    pub(crate) stats: Arc<ListenerStats>,
+    pub(crate) filter: FilterScope,
+}
+
+/// What its connections are.
+pub(crate) enum FilterScope {
+    Http(Arc<HttpScope>),
+    Tcp(Arc<TcpScope>),
+}
+
+/// An `HttpConnectionManager` at work.
+pub(crate) struct HttpScope {
+    pub(crate) policy: Arc<HcmPolicy>,
+    pub(crate) stats: Arc<HttpStats>,
+    pub(crate) logs: AccessLogs,
+    /// `server_name`, ready to be written.
+    pub(crate) server: HeaderValue,
+    /// What `x-forwarded-for` says of a loopback peer.
+    pub(crate) node_address: IpAddr,
+}
+
+/// A `TcpProxy` at work.
+pub(crate) struct TcpScope {
+    pub(crate) policy: Arc<TcpProxyPolicy>,
+    pub(crate) stats: Arc<TcpStats>,
+    pub(crate) logs: AccessLogs,
+}
+
+impl ListenerScope {
+    /// Listeners with the same `stat_prefix` share their counts, as in Envoy.
+    pub(crate) fn new(
+        policy: &ListenerPolicy,
+        name: Arc<str>,
+        address: Address,
+        node_address: IpAddr,
+        stats: &ProxyStats,
+        writer: &LogWriter,
+    ) -> Self {
+        let filter = match &policy.filter {
+            ListenerFilter::Http(hcm) => FilterScope::Http(Arc::new(HttpScope {
+                stats: stats.http(&hcm.stat_prefix),
+                logs: AccessLogs::open(&hcm.access_log, writer),
+                server: HeaderValue::from_str(&hcm.server_name)
+                    .unwrap_or(HeaderValue::from_static("envoy")),
+                policy: Arc::clone(hcm),
+                node_address,
+            })),
+            ListenerFilter::Tcp(tcp) => FilterScope::Tcp(Arc::new(TcpScope {
+                stats: stats.tcp(&tcp.stat_prefix),
+                logs: AccessLogs::open(&tcp.access_log, writer),
+                policy: Arc::clone(tcp),
+            })),
+        };
+        Self { stats: stats.listener(&address), name, address, filter }
+    }
+}

@@ -1,0 +1,73 @@
+//! What happens to each request, in the order in which it happens: a layer is a directory here.
+//!
+//! `trace` counts; `rescue` turns every failure into an answer, the one place that does; `sanitize` makes
+//! the headers those of a proxy; `route` chooses; `timeout` sets the deadlines and waits for the head.
+//!
+//! The layers have tower's shape (a layer value without state, a service that is generic over its inner
+//! one), but not its trait: a handler borrows the [`Exchange`] and the future of an `async fn` has no name,
+//! and tower's `Service` would want it boxed. Nothing here is.
+
+mod rescue;
+mod route;
+mod sanitize;
+mod timeout;
+mod trace;
+
+use std::future::Future;
+
+use destrier_upstream::{Body, Forward, ForwardError, Target, UpstreamInfo};
+use http::{Request, Response};
+use tower_layer::Layer;
+
+use crate::exchange::Exchange;
+
+pub(crate) use rescue::{AnswerForm, ClientLeft, LocalReply, Refusal, reply};
+pub(crate) use route::{RouteRef, Routed, authority};
+
+/// Answers requests.
+pub(crate) trait Handle<R> {
+    /// Why there is no answer.
+    type Error;
+
+    /// Answers one request; what becomes known on the way goes into the exchange.
+    fn handle(
+        &self,
+        exchange: &mut Exchange,
+        request: R,
+    ) -> impl Future<Output = Result<Response<Body>, Self::Error>> + Send;
+}
+
+/// Sends a request to a cluster: [`Forward`], or what a test puts in its place.
+pub(crate) trait Dispatch: Send + Sync {
+    /// Returns at the head of the response.
+    fn dispatch(
+        &self,
+        target: Target<'_>,
+        request: Request<Body>,
+        upstream: &mut UpstreamInfo,
+    ) -> impl Future<Output = Result<Response<Body>, ForwardError>> + Send;
+}
+
+impl Dispatch for Forward {
+    fn dispatch(
+        &self,
+        target: Target<'_>,
+        request: Request<Body>,
+        upstream: &mut UpstreamInfo,
+    ) -> impl Future<Output = Result<Response<Body>, ForwardError>> + Send {
+        self.send(target, request, upstream)
+    }
+}
+
+/// All layers over a way to send.
+pub(crate) type Stack<D> =
+    trace::Trace<rescue::Rescue<sanitize::Sanitize<route::Router<timeout::Timeout<D>>>>>;
+
+/// Puts the layers together.
+pub(crate) fn stack<D: Dispatch>(dispatch: D) -> Stack<D> {
+    let timeout = timeout::TimeoutLayer.layer(dispatch);
+    let route = route::RouteLayer.layer(timeout);
+    let sanitize = sanitize::SanitizeLayer.layer(route);
+    let rescue = rescue::RescueLayer.layer(sanitize);
+    trace::TraceLayer.layer(rescue)
+}

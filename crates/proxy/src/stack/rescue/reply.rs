@@ -1,0 +1,41 @@
+//! From a local reply to a response.
+
+use destrier_upstream::Body;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
+use http::{Response, StatusCode};
+
+use super::grpc::{self, AnswerForm};
+use super::refusal::LocalReply;
+use crate::exchange::{AfterAnswer, Exchange};
+use crate::stack::sanitize;
+
+/// Makes the response and notes in the exchange why it was made.
+pub(crate) fn reply(
+    exchange: &mut Exchange,
+    form: AnswerForm,
+    reply: LocalReply,
+) -> Response<Body> {
+    exchange.flags.extend(reply.flag);
+    exchange.details = reply.details;
+    if reply.after == AfterAnswer::Close {
+        exchange.after = AfterAnswer::Close;
+    }
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = reply.status;
+    let headers = response.headers_mut();
+    headers.extend(reply.header);
+    match form {
+        AnswerForm::Grpc => {
+            grpc::write(headers, reply.status, &reply.body);
+            *response.status_mut() = StatusCode::OK;
+        }
+        AnswerForm::Http if reply.body.is_empty() => {}
+        AnswerForm::Http => {
+            headers.insert(CONTENT_LENGTH, HeaderValue::from(reply.body.len()));
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+            *response.body_mut() = Body::full(reply.body);
+        }
+    }
+    sanitize::stamp(exchange, &mut response);
+    response
+}

@@ -1,0 +1,76 @@
+//! The deadlines of one exchange.
+
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::alarm::Alarm;
+use crate::progress::RequestProgress;
+
+/// Which deadline passed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Expired {
+    /// `request_timeout`: the request did not come whole.
+    Request,
+    /// `stream_idle_timeout` or a route's `idle_timeout`: no byte moved.
+    Idle,
+    /// The route's `timeout`, from the end of the request to the end of the response.
+    Response,
+}
+
+/// All deadlines of an exchange on one alarm.
+pub(crate) struct Timers {
+    /// When the request began.
+    pub(crate) started: Instant,
+    /// `request_timeout`.
+    pub(crate) request: Option<Duration>,
+    /// Longest time without progress.
+    pub(crate) idle: Option<Duration>,
+    /// Longest time from the end of the request to the end of the response.
+    pub(crate) response: Option<Duration>,
+    /// When the last byte of the response moved.
+    pub(crate) response_moved: Instant,
+    /// Reused from exchange to exchange.
+    pub(crate) alarm: Alarm,
+}
+
+impl Timers {
+    /// Those that count from the beginning of a request.
+    pub(crate) fn new(started: Instant, alarm: Alarm) -> Self {
+        Self { started, request: None, idle: None, response: None, response_moved: started, alarm }
+    }
+
+    /// Ready when a deadline has passed; registers the task otherwise. To be called after everything that
+    /// could make progress was polled.
+    pub(crate) fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        body: Option<&RequestProgress>,
+    ) -> Poll<Expired> {
+        loop {
+            let Some((deadline, kind)) = self.next(body) else { return Poll::Pending };
+            self.alarm.set(Some(deadline));
+            match self.alarm.poll(cx) {
+                // Whoever reads the body may run elsewhere: what it did meanwhile counts.
+                Poll::Ready(()) if self.next(body) == Some((deadline, kind)) => {
+                    return Poll::Ready(kind);
+                }
+                Poll::Ready(()) => {}
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+
+    fn next(&self, body: Option<&RequestProgress>) -> Option<(Instant, Expired)> {
+        let request_end = body.map_or(Some(self.started), RequestProgress::ended_at);
+        let request_moved = body.map_or(self.started, RequestProgress::moved_at);
+        let moved = self.response_moved.max(request_moved);
+        let request = self.request.filter(|_| request_end.is_none());
+        let request = request.map(|timeout| (self.started + timeout, Expired::Request));
+        let response = self.response.zip(request_end);
+        let response = response.map(|(timeout, end)| (end + timeout, Expired::Response));
+        let idle = self.idle.map(|timeout| (moved + timeout, Expired::Idle));
+        [request, response, idle].into_iter().flatten().min_by_key(|(deadline, _)| *deadline)
+    }
+}
