@@ -7,7 +7,12 @@ use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
 /// A sidecar dataplane agent: balances, limits and explains, as the control plane asks.
 #[derive(Debug, Clone, Parser)]
-#[command(name = "destrier", version, disable_help_subcommand = true, args_conflicts_with_subcommands = true)]
+#[command(
+    name = "destrier",
+    version,
+    disable_help_subcommand = true,
+    args_conflicts_with_subcommands = true
+)]
 pub struct Args {
     /// What to do instead of serving.
     #[command(subcommand)]
@@ -123,6 +128,13 @@ pub enum Command {
         #[arg(long)]
         check: bool,
     },
+    /// Ask an agent's admin port whether it is ready: exit status 0 when it is. For health checks in
+    /// images without a shell.
+    Ready {
+        /// Where the admin port is.
+        #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:15000")]
+        admin: std::net::SocketAddr,
+    },
 }
 
 /// `--mode`.
@@ -202,7 +214,11 @@ fn component_levels(text: &str) -> Result<ComponentLevels, String> {
         let (name, level) = item.split_once(':').ok_or("pairs of component:level are wanted")?;
         Ok((name.to_owned(), LogLevel::parse(level)?))
     };
-    text.split(',').filter(|item| !item.is_empty()).map(pair).collect::<Result<_, String>>().map(ComponentLevels)
+    text.split(',')
+        .filter(|item| !item.is_empty())
+        .map(pair)
+        .collect::<Result<_, String>>()
+        .map(ComponentLevels)
 }
 
 impl Args {
@@ -273,7 +289,10 @@ mod tests {
             ("destrier --mode run", &["--mode", "run"]),
             ("destrier -l loud", &["--log-level", "loud", "trace"]),
             ("destrier --concurrency many", &["--concurrency", "many"]),
-            ("destrier --component-log-level upstream", &["--component-log-level", "component:level"]),
+            (
+                "destrier --component-log-level upstream",
+                &["--component-log-level", "component:level"],
+            ),
         ] {
             let exit = read(line).expect_err(line);
             assert_eq!((exit.status, exit.text.lines().count()), (1, 1), "{}", exit.text);

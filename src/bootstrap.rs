@@ -45,11 +45,8 @@ pub fn load(args: &Args) -> Result<Loaded, Vec<String>> {
 /// # Errors
 /// As [`load`].
 pub fn parse(texts: &[(String, String)], args: &Args) -> Result<Loaded, Vec<String>> {
-    let unknown = if args.allow_unknown_static_fields {
-        UnknownFields::Allow
-    } else {
-        UnknownFields::Reject
-    };
+    let unknown =
+        if args.allow_unknown_static_fields { UnknownFields::Allow } else { UnknownFields::Reject };
     let bodies: Vec<&str> = texts.iter().map(|(_, text)| text.as_str()).collect();
     let parsed = parse_bootstrap(&bodies, unknown)
         .map_err(|(at, error)| vec![format!("{}: {error}", texts[at].0)])?;
@@ -58,9 +55,11 @@ pub fn parse(texts: &[(String, String)], args: &Args) -> Result<Loaded, Vec<Stri
     let mut plan = translate_bootstrap(&bootstrap).map_err(|faults| {
         faults.iter().map(|fault| format!("bootstrap: {fault}")).collect::<Vec<_>>()
     })?;
-    plan.not_in_force.extend(parsed.unknown_types.into_iter().map(|unknown| {
-        tolerated(&format!("{}: unknown type {}", unknown.path, unknown.type_url))
-    }));
+    plan.not_in_force.extend(
+        parsed.unknown_types.into_iter().map(|unknown| {
+            tolerated(&format!("{}: unknown type {}", unknown.path, unknown.type_url))
+        }),
+    );
     plan.not_in_force.extend(parsed.ignored_fields.iter().map(|path| tolerated(path)));
     Ok(Loaded { plan, message: bootstrap.encode_to_vec().into() })
 }

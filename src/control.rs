@@ -23,7 +23,10 @@ pub(crate) struct Control {
 }
 
 /// The moment of now, on both clocks.
-#[expect(clippy::disallowed_methods, reason = "the driver of the assembler reads the clocks for it")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the driver of the assembler reads the clocks for it"
+)]
 pub(crate) fn now() -> Now {
     Now { mono: Instant::now(), wall: SystemTime::now() }
 }
@@ -60,7 +63,10 @@ impl Control {
             Event::Update(update) => {
                 let (verdict, names) =
                     self.step_keeping_names(|assembler, now| apply(assembler, &update, now));
-                Reply { verdict, names: names.map(|names| (TypeUrl::ENDPOINTS, names)).into_iter().collect() }
+                Reply {
+                    verdict,
+                    names: names.map(|names| (TypeUrl::ENDPOINTS, names)).into_iter().collect(),
+                }
             }
             Event::DoesNotExist { type_url, names } => {
                 self.step(|assembler, now| {

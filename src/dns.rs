@@ -103,7 +103,8 @@ mod tests {
 
     #[test]
     fn the_family_decides_which_addresses_count() {
-        let [v4, v6]: [IpAddr; 2] = ["127.0.0.1".parse(), "::1".parse()].map(|ip| ip.expect("an address"));
+        let [v4, v6]: [IpAddr; 2] =
+            ["127.0.0.1".parse(), "::1".parse()].map(|ip| ip.expect("an address"));
         let both = [v4, v6, v4];
         assert_eq!(of_family(&both, DnsFamily::Auto), [v6]);
         assert_eq!(of_family(&[v4, v4], DnsFamily::Auto), [v4]);

@@ -4,8 +4,9 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use destrier::agent::Agent;
-use destrier::args::{Args, Mode};
-use destrier::{bootstrap, telemetry};
+use destrier::args::{Args, Command, Mode};
+use destrier::demo::{self, Audience};
+use destrier::{bootstrap, health, telemetry};
 use tokio::signal::unix::{SignalKind, signal};
 
 fn main() -> ExitCode {
@@ -18,6 +19,18 @@ fn main() -> ExitCode {
         }
         Err(exit) => return fail([exit.text.trim_end().trim_start_matches("destrier: ")]),
     };
+    match args.command {
+        Some(Command::Demo { check }) => {
+            return demo::run(if check { Audience::Script } else { Audience::Person });
+        }
+        Some(Command::Ready { admin }) => {
+            return match health::ask(admin) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => fail([error.to_string().as_str()]),
+            };
+        }
+        None => {}
+    }
     let loaded = match bootstrap::load(&args) {
         Ok(loaded) => loaded,
         Err(faults) => return fail(faults.iter().map(String::as_str)),

@@ -1,0 +1,91 @@
+//! A bootstrap: the same for Envoy and for Destrier.
+
+use serde_json::{Value, json};
+
+use super::{Protocol, Setup};
+
+pub(super) fn bootstrap(setup: &Setup) -> String {
+    let used = cluster("used", setup.protocol, &setup.backends, "127.0.0.1");
+    let idle = (0..setup.idle_clusters).map(|index| {
+        let ports: Vec<u16> = (0..10).map(|endpoint| 1000 + endpoint).collect();
+        let address = format!("10.{}.{}.1", index / 250 % 250, index % 250);
+        cluster(&format!("outbound|80||idle-{index}.default.svc.cluster.local"), Protocol::Http1, &ports, &address)
+    });
+    let clusters: Vec<Value> = std::iter::once(used).chain(idle).collect();
+    let bootstrap = json!({
+        "node": { "id": "bench", "cluster": "bench" },
+        "admin": { "address": address("127.0.0.1", setup.admin) },
+        "static_resources": {
+            "listeners": [{
+                "name": "bench",
+                "address": address("127.0.0.1", setup.port),
+                "filter_chains": [{ "filters": [filter(setup.protocol)] }],
+            }],
+            "clusters": clusters,
+        },
+    });
+    bootstrap.to_string()
+}
+
+fn address(address: &str, port: u16) -> Value {
+    json!({ "socket_address": { "address": address, "port_value": port } })
+}
+
+fn cluster(name: &str, protocol: Protocol, ports: &[u16], host: &str) -> Value {
+    let endpoints: Vec<Value> =
+        ports.iter().map(|port| json!({ "endpoint": { "address": address(host, *port) } })).collect();
+    let explicit = match protocol {
+        Protocol::Http2 => json!({ "http2_protocol_options": {} }),
+        Protocol::Http1 | Protocol::Tcp => json!({ "http_protocol_options": {} }),
+    };
+    json!({
+        "name": name,
+        "type": "STATIC",
+        "connect_timeout": "1s",
+        "lb_policy": "ROUND_ROBIN",
+        "circuit_breakers": { "thresholds": [{
+            "max_connections": u32::MAX, "max_pending_requests": u32::MAX,
+            "max_requests": u32::MAX, "max_retries": u32::MAX,
+        }] },
+        "outlier_detection": {},
+        "load_assignment": { "cluster_name": name, "endpoints": [{ "lb_endpoints": endpoints }] },
+        "typed_extension_protocol_options": {
+            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+                "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+                "explicit_http_config": explicit,
+            },
+        },
+    })
+}
+
+fn filter(protocol: Protocol) -> Value {
+    if protocol == Protocol::Tcp {
+        return json!({
+            "name": "envoy.filters.network.tcp_proxy",
+            "typed_config": {
+                "@type": "type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",
+                "stat_prefix": "bench",
+                "cluster": "used",
+            },
+        });
+    }
+    json!({
+        "name": "envoy.filters.network.http_connection_manager",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+            "stat_prefix": "bench",
+            "codec_type": "AUTO",
+            "http_filters": [{
+                "name": "envoy.filters.http.router",
+                "typed_config": {
+                    "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router",
+                },
+            }],
+            "route_config": { "virtual_hosts": [{
+                "name": "all",
+                "domains": ["*"],
+                "routes": [{ "match": { "prefix": "/" }, "route": { "cluster": "used", "timeout": "15s" } }],
+            }] },
+        },
+    })
+}

@@ -1,0 +1,157 @@
+//! A proxy under test as a process: started on chosen cores, measured from outside, ended by its id.
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+/// CPU and memory of a process and its children.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Usage {
+    /// Time on a core, nanoseconds.
+    pub(crate) cpu_ns: u64,
+    /// Clock ticks in user mode.
+    user_ticks: u64,
+    /// Clock ticks in the kernel.
+    system_ticks: u64,
+    /// Resident memory, KiB.
+    pub(crate) rss_kib: u64,
+}
+
+impl Usage {
+    /// What was used since an earlier reading; memory is that of now.
+    pub(crate) fn since(self, earlier: Self) -> Self {
+        Self {
+            cpu_ns: self.cpu_ns.saturating_sub(earlier.cpu_ns),
+            user_ticks: self.user_ticks.saturating_sub(earlier.user_ticks),
+            system_ticks: self.system_ticks.saturating_sub(earlier.system_ticks),
+            rss_kib: self.rss_kib,
+        }
+    }
+
+    /// Share of the time that was spent in the kernel.
+    pub(crate) fn system_share(self) -> f64 {
+        self.system_ticks as f64 / (self.user_ticks + self.system_ticks).max(1) as f64
+    }
+}
+
+/// A running proxy. Dropping it ends it.
+pub(crate) struct Process {
+    child: Child,
+    name: &'static str,
+}
+
+impl Process {
+    /// Starts `program` on the given cores (`0` or `0,1`), its output in a file.
+    pub(crate) fn start(
+        name: &'static str,
+        program: &Path,
+        arguments: &[String],
+        cores: &str,
+        log: &Path,
+    ) -> Result<Self> {
+        let log = std::fs::File::create(log)?;
+        let child = Command::new("taskset")
+            .args(["-c", cores])
+            .arg(program)
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .spawn()
+            .with_context(|| format!("cannot start {name}"))?;
+        Ok(Self { child, name })
+    }
+
+    /// CPU and memory up to now, of the process and those that it started.
+    pub(crate) fn usage(&mut self) -> Result<Usage> {
+        if let Some(status) = self.child.try_wait()? {
+            bail!("{} ended by itself: {status}", self.name);
+        }
+        let mut sum = Usage::default();
+        for id in family(self.child.id()) {
+            let Some(usage) = read(id) else { continue };
+            sum.cpu_ns += usage.cpu_ns;
+            sum.user_ticks += usage.user_ticks;
+            sum.system_ticks += usage.system_ticks;
+            sum.rss_kib += usage.rss_kib;
+        }
+        Ok(sum)
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // Its own children end with it: HAProxy and nginx run in the foreground, as one family.
+        for id in family(self.child.id()).into_iter().rev() {
+            let _ = Command::new("kill").args(["-KILL", &id.to_string()]).output();
+        }
+        let _ = self.child.wait();
+    }
+}
+
+/// A process and all below it.
+fn family(root: u32) -> Vec<u32> {
+    let mut parents = Vec::new();
+    for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let Some(id) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
+            continue;
+        };
+        if let Some(parent) = stat(id).and_then(|fields| fields.get(1)?.parse::<u32>().ok()) {
+            parents.push((id, parent));
+        }
+    }
+    let mut family = vec![root];
+    let mut at = 0;
+    while let Some(parent) = family.get(at).copied() {
+        family.extend(parents.iter().filter(|(_, p)| *p == parent).map(|(id, _)| *id));
+        at += 1;
+    }
+    family
+}
+
+/// Fields of `/proc/<id>/stat` from the state on: the name before them may contain spaces.
+fn stat(id: u32) -> Option<Vec<String>> {
+    let text = std::fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+    let fields = text.rsplit_once(')')?.1.split_whitespace();
+    Some(fields.map(str::to_owned).collect())
+}
+
+fn read(id: u32) -> Option<Usage> {
+    let fields = stat(id)?;
+    let field = |index: usize| fields.get(index)?.parse::<u64>().ok();
+    let mut usage = Usage { user_ticks: field(11)?, system_ticks: field(12)?, ..Usage::default() };
+    for task in std::fs::read_dir(format!("/proc/{id}/task")).ok()?.flatten() {
+        let text = std::fs::read_to_string(task.path().join("schedstat")).ok()?;
+        usage.cpu_ns += text.split_whitespace().next()?.parse::<u64>().ok()?;
+    }
+    let status = std::fs::read_to_string(format!("/proc/{id}/status")).ok()?;
+    let rss = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    usage.rss_kib = rss.split_whitespace().next()?.parse().ok()?;
+    Some(usage)
+}
+
+/// Keeps this process, which is load and backends, off the cores of the proxy.
+pub(crate) fn pin_self(cores: &str) -> Result<()> {
+    let id = std::process::id().to_string();
+    let output = Command::new("taskset").args(["-a", "-c", "-p", cores, &id]).output()?;
+    if !output.status.success() {
+        bail!("taskset: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    Ok(())
+}
+
+/// Waits until something listens on a loopback port.
+pub(crate) async fn listening(port: u16, limit: Duration) -> Result<Duration> {
+    let begin = tokio::time::Instant::now();
+    loop {
+        if tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_ok() {
+            return Ok(begin.elapsed());
+        }
+        if begin.elapsed() > limit {
+            bail!("nothing listens on port {port} after {limit:?}");
+        }
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
