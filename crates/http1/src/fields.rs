@@ -70,30 +70,34 @@ pub(crate) struct Facts {
 impl Facts {
     /// Notes one header line.
     pub(crate) fn note(&mut self, name: &HeaderName, value: &HeaderValue) -> Result<(), HeadError> {
-        if name == header::HOST {
-            if self.host {
-                return Err(HeadError::RepeatedHost);
+        match name.as_str() {
+            "host" => {
+                if self.host {
+                    return Err(HeadError::RepeatedHost);
+                }
+                self.host = true;
+                if !is_host(value.as_bytes()) {
+                    return Err(HeadError::Host);
+                }
             }
-            self.host = true;
-            if !is_host(value.as_bytes()) {
-                return Err(HeadError::Host);
+            "content-length" => {
+                if self.length.is_some() {
+                    return Err(HeadError::RepeatedContentLength);
+                }
+                self.length = Some(decimal(value.as_bytes()).ok_or(HeadError::ContentLength)?);
             }
-        } else if name == header::CONTENT_LENGTH {
-            if self.length.is_some() {
-                return Err(HeadError::RepeatedContentLength);
+            "transfer-encoding" => {
+                if self.chunked || !value.as_bytes().eq_ignore_ascii_case(b"chunked") {
+                    return Err(HeadError::TransferEncoding);
+                }
+                self.chunked = true;
             }
-            self.length = Some(decimal(value.as_bytes()).ok_or(HeadError::ContentLength)?);
-        } else if name == header::TRANSFER_ENCODING {
-            if self.chunked || !value.as_bytes().eq_ignore_ascii_case(b"chunked") {
-                return Err(HeadError::TransferEncoding);
+            "connection" => self.tokens.add(value.as_bytes())?,
+            "expect" => {
+                self.expect_continue |= value.as_bytes().eq_ignore_ascii_case(b"100-continue");
             }
-            self.chunked = true;
-        } else if name == header::CONNECTION {
-            self.tokens.add(value.as_bytes())?;
-        } else if name == header::EXPECT {
-            self.expect_continue |= value.as_bytes().eq_ignore_ascii_case(b"100-continue");
-        } else if name == header::UPGRADE {
-            self.upgrade_header = true;
+            "upgrade" => self.upgrade_header = true,
+            _ => {}
         }
         Ok(())
     }

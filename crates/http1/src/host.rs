@@ -9,7 +9,8 @@ pub(crate) fn is_host(value: &[u8]) -> bool {
         Some(inner) => match inner.iter().position(|&byte| byte == b']') {
             Some(end) => {
                 let literal = &inner[..end];
-                let good = !literal.is_empty() && literal.iter().all(|&byte| is_ip_literal(byte));
+                let good = !literal.is_empty()
+                    && literal.iter().all(|&byte| IP_LITERAL[usize::from(byte)]);
                 (good, &inner[end + 1..])
             }
             None => return false,
@@ -17,7 +18,7 @@ pub(crate) fn is_host(value: &[u8]) -> bool {
         None => {
             let end = value.iter().position(|&byte| byte == b':').unwrap_or(value.len());
             let (host, rest) = value.split_at(end);
-            (!host.is_empty() && host.iter().all(|&byte| is_reg_name(byte)), rest)
+            (!host.is_empty() && host.iter().all(|&byte| REG_NAME[usize::from(byte)]), rest)
         }
     };
     host_is_good && is_port_suffix(rest)
@@ -31,12 +32,22 @@ fn is_port_suffix(rest: &[u8]) -> bool {
     }
 }
 
-fn is_reg_name(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=".contains(&byte)
-}
+const REG_NAME: [bool; 256] = letters_digits_and(b"-._~%!$&'()*+,;=");
+const IP_LITERAL: [bool; 256] = letters_digits_and(b":.%-_~");
 
-fn is_ip_literal(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b":.%-_~".contains(&byte)
+const fn letters_digits_and(others: &[u8]) -> [bool; 256] {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < table.len() {
+        table[byte] = (byte as u8).is_ascii_alphanumeric();
+        byte += 1;
+    }
+    let mut at = 0;
+    while at < others.len() {
+        table[others[at] as usize] = true;
+        at += 1;
+    }
+    table
 }
 
 #[cfg(test)]

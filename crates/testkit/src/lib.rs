@@ -17,8 +17,8 @@ mod raw;
 
 pub use backend::{Backend, Behaviour, Fault};
 pub use counts::{Counts, Entered, Meter, NotInTime};
-pub use echo::EchoTcp;
 pub use destrier_http1::AnswerTo;
+pub use echo::EchoTcp;
 pub use gate::Gate;
 pub use load::{Failure, Load, Pace, Protocol, Report, RunningLoad, Stop};
 pub use raw::{Ending, RawConn, RawPeer, RawRequest, RawResponse};

@@ -1,9 +1,7 @@
-//! Raw TCP: a server that follows a script, and the connection that both sides speak through.
+//! One connection, and what is read from it.
 
-use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -12,76 +10,14 @@ use destrier_http1::{
 };
 use http::HeaderMap;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::time::timeout;
-use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::counts::Entered;
-use crate::{Counts, net};
+use crate::net;
 
 /// How long a raw connection waits for its peer, unless told otherwise.
 const DEADLINE: Duration = Duration::from_secs(10);
-
-/// A TCP server that runs a script on each connection. Ends when dropped.
-#[derive(Debug)]
-pub struct RawPeer {
-    addr: SocketAddr,
-    counts: Arc<Counts>,
-    failures: Arc<Mutex<Vec<String>>>,
-    _stop: DropGuard,
-}
-
-impl RawPeer {
-    /// Listens on `addr` on the current runtime and runs `script` on each connection. When the script
-    /// is through, the connection is closed, unless the script did so in its own way.
-    ///
-    /// # Errors
-    /// The address cannot be bound.
-    pub fn start<S, F>(addr: SocketAddr, script: S) -> io::Result<Self>
-    where
-        S: Fn(RawConn) -> F + Send + 'static,
-        F: Future<Output = io::Result<()>> + Send + 'static,
-    {
-        let listener = TcpListener::from_std(net::listen(addr)?)?;
-        let addr = listener.local_addr()?;
-        let (counts, stop) = (Arc::new(Counts::default()), CancellationToken::new());
-        let failures = Arc::new(Mutex::new(Vec::new()));
-        tokio::spawn(stop.clone().run_until_cancelled_owned({
-            let (counts, failures, stop) =
-                (Arc::clone(&counts), Arc::clone(&failures), stop.clone());
-            async move {
-                while let Ok((stream, _)) = listener.accept().await {
-                    let entered = counts.enter(|counts| &counts.connections);
-                    let number = counts.connections.total();
-                    let run = script(RawConn::new(stream, number, Some(entered)));
-                    let failures = Arc::clone(&failures);
-                    tokio::spawn(stop.clone().run_until_cancelled_owned(async move {
-                        if let Err(error) = run.await {
-                            let failure = format!("connection {number}: {error}");
-                            failures.lock().unwrap_or_else(PoisonError::into_inner).push(failure);
-                        }
-                    }));
-                }
-            }
-        }));
-        Ok(Self { addr, counts, failures, _stop: stop.drop_guard() })
-    }
-
-    /// Where it listens.
-    pub fn addr(&self) -> SocketAddr {
-        self.addr
-    }
-
-    /// What it has seen; `requests` stays empty.
-    pub fn counts(&self) -> &Counts {
-        &self.counts
-    }
-
-    /// How scripts failed, such as what they expected and did not get.
-    pub fn failures(&self) -> Vec<String> {
-        self.failures.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
 
 /// How a peer ended a connection, and what came before.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -154,7 +90,7 @@ impl RawConn {
         conn.read_to_end().await
     }
 
-    fn new(stream: TcpStream, number: u64, entered: Option<Entered>) -> Self {
+    pub(super) fn new(stream: TcpStream, number: u64, entered: Option<Entered>) -> Self {
         // Without it a script's small writes would wait for each other; it fails only on a dead socket.
         let _ = stream.set_nodelay(true);
         let buf = BytesMut::with_capacity(4096);
