@@ -102,7 +102,7 @@ impl RawConn {
         self.deadline = deadline;
     }
 
-    /// Which connection of its [`RawPeer`] this is, from 1; 0 for a client's.
+    /// Which connection of its [`RawPeer`](super::RawPeer) this is, from 1; 0 for a client's.
     pub fn number(&self) -> u64 {
         self.number
     }
