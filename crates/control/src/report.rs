@@ -121,6 +121,11 @@ impl<'r> Reader<'_, 'r> {
         self.report.note(&self.path, standing);
     }
 
+    /// Lets `read` look at what is read here.
+    pub(crate) fn with<T>(&mut self, read: impl FnOnce(&FieldPath<'_>, &mut Report<'r>) -> T) -> T {
+        read(&self.path, self.report)
+    }
+
     /// Says of each field of `message`, which came apart from the resource's own fields, where it stands.
     pub(crate) fn survey(&mut self, message: &impl Surveyed, outer: Standing) {
         message.survey(outer, &self.path, self.report);

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use crate::ErrorMatch;
+
 /// Which HTTP version is spoken to the endpoints.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum UpstreamProtocol {
@@ -45,6 +47,8 @@ pub struct HttpOptions {
     pub auto_sni: bool,
     /// `upstream_http_protocol_options.auto_san_validation`.
     pub auto_san_validation: bool,
+    /// `outlier_detection.error_matcher`. `None` is every 5xx.
+    pub error_match: Option<ErrorMatch>,
 }
 
 impl Default for HttpOptions {
@@ -62,6 +66,7 @@ impl Default for HttpOptions {
             http2: Http2Options::default(),
             auto_sni: false,
             auto_san_validation: false,
+            error_match: None,
         }
     }
 }

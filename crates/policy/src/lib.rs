@@ -51,7 +51,7 @@ pub use listener::{
 pub use matcher::{HeaderMatch, HeaderMatcher, StringMatcher, Text};
 pub use metadata::{Metadata, Value};
 pub use name::{ClusterName, Direction, IstioName};
-pub use outlier::{Ejection, OutlierPolicy};
+pub use outlier::{Ejection, ErrorMatch, OutlierPolicy};
 pub use percent::Percent;
 pub use route::{
     ClusterChoice, DirectResponse, ForwardAction, HashPolicy, PathMatch, RetryPolicy, Route,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::Percent;
+use crate::{HeaderMatcher, Percent};
 
 /// The settings of outlier detection; present when the cluster asks for it.
 #[derive(Clone, Debug, PartialEq)]
@@ -58,4 +58,20 @@ pub struct Ejection {
     pub threshold: u32,
     /// Share in which a detection is carried out.
     pub enforcing: Percent,
+}
+
+/// `HttpProtocolOptions.outlier_detection.error_matcher`: which responses count as errors of the host,
+/// in the place of 5xx (`matcher.proto: MatchPredicate`).
+#[derive(Clone, Debug, PartialEq)]
+pub enum ErrorMatch {
+    /// `any_match`: every response.
+    Always,
+    /// `http_response_headers_match`: all of these hold.
+    Headers(Box<[HeaderMatcher]>),
+    /// `or_match`: one of these holds.
+    Any(Box<[ErrorMatch]>),
+    /// `and_match`: all of these hold.
+    All(Box<[ErrorMatch]>),
+    /// `not_match`: this does not hold.
+    Not(Box<ErrorMatch>),
 }

@@ -1,8 +1,6 @@
 //! `common_lb_config`, and the parts of it that typed policies carry themselves.
 
-use destrier_policy::{
-    CommonLb, ConsistentHashing, Discovery, FieldStanding, LocalityLb, Percent,
-};
+use destrier_policy::{CommonLb, ConsistentHashing, Discovery, FieldStanding, LocalityLb, Percent};
 use envoy_types::pb::envoy::config::cluster::v3::{
     Cluster,
     cluster::common_lb_config::{

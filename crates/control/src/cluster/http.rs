@@ -24,6 +24,7 @@ use envoy_types::pb::envoy::extensions::upstreams::tcp::v3::TcpProtocolOptions;
 use envoy_types::pb::google::protobuf::{self, Any, UInt32Value};
 use prost::Name;
 
+use super::error_match;
 use crate::fields::Standing;
 use crate::http_options::{http1_options, http2_options};
 use crate::proto::{self, Fault};
@@ -101,6 +102,14 @@ fn typed(typed: &HttpProtocolOptions, reader: &mut Reader<'_, '_>) -> HttpOption
     let common = typed.common_http_protocol_options.as_ref();
     apply_common(common, &mut options, &mut reader.field("common_http_protocol_options"));
     apply_tls(typed.upstream_http_protocol_options.as_ref(), &mut options);
+    options.error_match = typed
+        .outlier_detection
+        .as_ref()
+        .and_then(|outlier| outlier.error_matcher.as_ref())
+        .and_then(|matcher| {
+            let mut reader = reader.field("outlier_detection");
+            error_match::translate(matcher, &mut reader.field("error_matcher"))
+        });
     check_http_filters(&typed.http_filters, &mut reader.field("http_filters"));
     match &typed.upstream_protocol_options {
         Some(UpstreamProtocolOptions::ExplicitHttpConfig(config)) => {

@@ -8,6 +8,7 @@ mod breakers;
 mod common_lb;
 mod connection;
 mod discovery;
+mod error_match;
 mod http;
 mod lb;
 mod outlier;

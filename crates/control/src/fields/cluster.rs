@@ -77,7 +77,7 @@ tables! {
     oneof lb_config: LbConfig {
         RingHashLbConfig "ring_hash_lb_config": Later nested,
         MaglevLbConfig "maglev_lb_config": Later nested,
-        OriginalDstLbConfig "original_dst_lb_config": Later nested,
+        OriginalDstLbConfig "original_dst_lb_config": Tolerated nested "comes with ORIGINAL_DST",
         LeastRequestLbConfig "least_request_lb_config": InForce nested,
         RoundRobinLbConfig "round_robin_lb_config": InForce nested,
     }

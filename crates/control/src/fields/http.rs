@@ -1,5 +1,9 @@
 //! `http_protocol_options.proto` (upstreams), `protocol.proto`. Listeners share the latter.
 
+use envoy_types::pb::envoy::config::common::matcher::v3::{
+    HttpHeadersMatch, MatchPredicate,
+    match_predicate::{MatchSet, Rule},
+};
 use envoy_types::pb::envoy::config::core::v3::{
     Http1ProtocolOptions, Http2ProtocolOptions, HttpProtocolOptions as CommonHttpProtocolOptions,
     KeepaliveSettings, UpstreamHttpProtocolOptions,
@@ -52,7 +56,31 @@ tables! {
     }
 
     message OutlierDetection {
-        error_matcher: Later,
+        error_matcher: Later nested,
+    }
+
+    message MatchPredicate {}
+    oneof rule: Rule {
+        OrMatch "or_match": Later nested,
+        AndMatch "and_match": Later nested,
+        NotMatch "not_match": Later nested,
+        AnyMatch "any_match": Later,
+        HttpRequestHeadersMatch "http_request_headers_match": Refused "only responses are matched",
+        HttpRequestTrailersMatch "http_request_trailers_match": Refused "only responses are matched",
+        HttpResponseHeadersMatch "http_response_headers_match": Later nested,
+        HttpResponseTrailersMatch "http_response_trailers_match": Refused "only headers are matched",
+        HttpRequestGenericBodyMatch "http_request_generic_body_match": Refused
+            "only responses are matched",
+        HttpResponseGenericBodyMatch "http_response_generic_body_match": Refused
+            "only headers are matched",
+    }
+
+    message MatchSet {
+        rules: Later nested,
+    }
+
+    message HttpHeadersMatch {
+        headers: Later nested,
     }
 
     message UpstreamHttpProtocolOptions {

@@ -78,6 +78,15 @@ pub(crate) trait Surveyed {
     fn survey(&self, outer: Standing, path: &FieldPath<'_>, report: &mut Report<'_>);
 }
 
+/// A message that a `oneof` keeps in a box, since it may hold itself.
+impl<M: Surveyed> Surveyed for Box<M> {
+    const ROWS: &'static [Row] = M::ROWS;
+
+    fn survey(&self, outer: Standing, path: &FieldPath<'_>, report: &mut Report<'_>) {
+        (**self).survey(outer, path, report);
+    }
+}
+
 impl Row {
     /// Says of a field that is set what there is to say.
     fn apply(&self, outer: Standing, path: &FieldPath<'_>, report: &mut Report<'_>) {

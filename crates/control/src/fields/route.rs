@@ -17,7 +17,7 @@ use envoy_types::pb::envoy::config::route::v3::{
     weighted_cluster::{ClusterWeight, RandomValueSpecifier, cluster_weight},
 };
 use envoy_types::pb::envoy::r#type::matcher::v3::{
-    RegexMatcher, StringMatcher, string_matcher::MatchPattern,
+    RegexMatcher, StringMatcher, regex_matcher::EngineType, string_matcher::MatchPattern,
 };
 
 use super::{row, tables, within};
@@ -146,7 +146,9 @@ tables! {
 
     message RegexMatcher {
         regex: InForce "in the syntax of RE2, as far as Rust's regex crate shares it",
-        engine_type: InForce "RE2 is the only one",
+    }
+    oneof engine_type: EngineType {
+        GoogleRe2 "google_re2": InForce "the only engine; its program size is not looked at",
     }
 
     message DirectResponseAction {

@@ -81,7 +81,8 @@ fn path_match(
     }
 }
 
-fn header_matcher(
+/// `HeaderMatcher`; `None` when it has been refused.
+pub(crate) fn header_matcher(
     value: &route::HeaderMatcher,
     path: &FieldPath<'_>,
     report: &mut Report<'_>,

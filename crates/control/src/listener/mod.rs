@@ -6,7 +6,7 @@ mod action;
 mod filters;
 mod format;
 mod http;
-mod matchers;
+pub(crate) mod matchers;
 mod routes;
 mod tcp_proxy;
 

@@ -24,7 +24,6 @@ const READ_AS_A_WHOLE: &[(&str, &str)] = &[
     ("envoy.config.core.v3.TypedExtensionConfig", "known by the type of its config"),
     ("envoy.config.core.v3.AggregatedConfigSource", "without fields"),
     ("envoy.config.core.v3.SelfConfigSource", "one enum"),
-    ("envoy.config.common.matcher.v3.MatchPredicate", "cluster::error_matcher"),
     ("envoy.config.cluster.v3.Cluster.CommonLbConfig.LocalityWeightedLbConfig", "without fields"),
     (
         "envoy.extensions.load_balancing_policies.common.v3.LocalityLbConfig.LocalityWeightedLbConfig",
@@ -34,7 +33,7 @@ const READ_AS_A_WHOLE: &[(&str, &str)] = &[
 ];
 
 /// Messages whose tables the tests of clusters and endpoints are about.
-fn is_ours(section: &str) -> bool {
+pub(crate) fn is_ours(section: &str) -> bool {
     matches!(section, "Clusters" | "Load balancing extensions" | "HTTP options" | "Endpoints")
 }
 
@@ -163,7 +162,7 @@ fn table_text(table: &Table, text: &mut String) {
 }
 
 /// Every message of envoy-types, from the descriptors that it was generated from.
-fn proto_messages() -> BTreeMap<String, DescriptorProto> {
+pub(crate) fn proto_messages() -> BTreeMap<String, DescriptorProto> {
     let bytes = std::fs::read(envoy_types_directory().join("src/generated/types.bin"))
         .expect("envoy-types comes with its descriptors");
     let set = FileDescriptorSet::decode(bytes.as_slice()).expect("descriptors are a message");
@@ -184,7 +183,7 @@ fn collect(scope: &str, message: &DescriptorProto, into: &mut BTreeMap<String, D
     into.insert(name, message.clone());
 }
 
-fn message_of_field(
+pub(crate) fn message_of_field(
     messages: &BTreeMap<String, DescriptorProto>,
     message: &str,
     field: &str,

@@ -115,7 +115,8 @@ fn http(http: &HttpOptions, text: &mut String) {
             http1,
             http2,
             auto_sni,
-            auto_san_validation
+            auto_san_validation,
+            error_match
         } = http
     );
 }
