@@ -42,7 +42,7 @@ pub(super) async fn run() -> Result<bool> {
     rows.extend(bad_beside_good(&mesh).await?);
     rows.extend(without_control_plane(&mesh).await?);
     rows.extend(admin(&mesh).await?);
-    mesh.agent.drain(Duration::from_secs(5)).await;
+    mesh.local.agent.drain(Duration::from_secs(5)).await;
     let width = |column: fn(&Row) -> &str| {
         rows.iter().map(|row| column(row).chars().count()).max().unwrap_or(0)
     };
@@ -75,7 +75,7 @@ async fn in_turn(mesh: &Mesh) -> Result<Row> {
 async fn pushed_endpoint(mesh: &mut Mesh) -> Result<Row> {
     mesh.backends.push(Backend::start("reviews-d", SocketAddr::from(([127, 0, 0, 1], 0)))?);
     mesh.control_plane.apply(Changes::new().endpoints(&endpoints(REVIEWS, &mesh.addresses(4))));
-    mesh.until_hosts(REVIEWS, 4).await?;
+    mesh.local.until_hosts(REVIEWS, 4).await?;
     let seen = answered(mesh, 8).await?;
     let expected = "reviews-a 2, reviews-b 2, reviews-c 2, reviews-d 2";
     Ok(Row::new("a pushed endpoint is in use", expected, seen))
@@ -85,7 +85,7 @@ async fn pushed_policy(mesh: &Mesh) -> Result<[Row; 2]> {
     let load = Load {
         protocol: Protocol::Http1 { connections: 8 },
         stop: Stop::WhenTold,
-        ..Load::to(mesh.entry)
+        ..Load::to(mesh.local.entry())
     };
     let running = load.start();
     let policies = [LbPolicy::RoundRobin, LbPolicy::LeastRequest];
@@ -95,7 +95,7 @@ async fn pushed_policy(mesh: &Mesh) -> Result<[Row; 2]> {
         mesh.control_plane.apply(Changes::new().cluster(&cluster));
         // Each is in force before the next comes, and requests flow meanwhile.
         let limit = u64::from(1000 + round);
-        mesh.until("the pushed limit", "/breakers", |page| {
+        mesh.local.until("the pushed limit", "/breakers", |page| {
             page["clusters"][REVIEWS]["default"]["max_requests"]["limit"] == limit
         })
         .await?;
@@ -107,7 +107,7 @@ async fn pushed_policy(mesh: &Mesh) -> Result<[Row; 2]> {
         0..500 => format!("only {begun} requests"),
         _ => (begun - report.ok()).to_string(),
     };
-    let lb = mesh.admin_json("/lb").await?;
+    let lb = mesh.local.admin_json("/lb").await?;
     let in_force = lb["clusters"][REVIEWS]["in_force"].as_str().unwrap_or("none").to_owned();
     Ok([
         Row::new("50 policies pushed under load: failed", "0", failed),
@@ -117,7 +117,7 @@ async fn pushed_policy(mesh: &Mesh) -> Result<[Row; 2]> {
 
 async fn exact_breaker(mesh: &Mesh) -> Result<[Row; 2]> {
     mesh.control_plane.apply(Changes::new().cluster(&limited(SUBSET, 5)));
-    mesh.until("the limit", "/breakers", |page| {
+    mesh.local.until("the limit", "/breakers", |page| {
         page["clusters"][SUBSET]["default"]["max_requests"]["limit"] == 5
     })
     .await?;
@@ -125,14 +125,14 @@ async fn exact_breaker(mesh: &Mesh) -> Result<[Row; 2]> {
     let backend = mesh.backends.first().context("there are backends")?;
     backend.update(|behaviour| behaviour.gate = Some(gate.clone()));
     let refused_before =
-        mesh.stat(&format!("cluster.{SUBSET}.upstream_rq_active_overflow")).await?;
+        mesh.local.stat(&format!("cluster.{SUBSET}.upstream_rq_active_overflow")).await?;
     let requests = (0..8).map(|_| mesh.get("x-subset: v1\r\n"));
     let all = futures_util::future::join_all(requests);
     let open = async {
         // Only when three were refused may the other five go on.
         let name = format!("cluster.{SUBSET}.upstream_rq_active_overflow");
         let begin = tokio::time::Instant::now();
-        while mesh.stat(&name).await? < refused_before + 3 && begin.elapsed() < PATIENCE {
+        while mesh.local.stat(&name).await? < refused_before + 3 && begin.elapsed() < PATIENCE {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         gate.open();
@@ -148,7 +148,7 @@ async fn exact_breaker(mesh: &Mesh) -> Result<[Row; 2]> {
     };
     let refused = answers.iter().filter(overloaded).count();
     let counted =
-        mesh.stat(&format!("cluster.{SUBSET}.upstream_rq_active_overflow")).await? - refused_before;
+        mesh.local.stat(&format!("cluster.{SUBSET}.upstream_rq_active_overflow")).await? - refused_before;
     Ok([
         Row::new(
             "8 requests, max_requests 5",
@@ -178,8 +178,8 @@ async fn bad_beside_good(mesh: &Mesh) -> Result<[Row; 2]> {
         .await?;
     let text = nack.request.error().unwrap_or_default().to_owned();
     let named = text.contains("broken.demo") && text.contains("connect_timeout");
-    mesh.until_hosts(good, 1).await?;
-    let lb = mesh.admin_json("/lb").await?;
+    mesh.local.until_hosts(good, 1).await?;
+    let lb = mesh.local.admin_json("/lb").await?;
     let hosts = lb["clusters"][good]["hosts"].as_object().map_or(0, serde_json::Map::len);
     mesh.control_plane.apply(Changes::new().remove_cluster(&bad.name).remove_cluster(good));
     let names = if named { "cluster and field" } else { text.as_str() };
@@ -191,7 +191,7 @@ async fn bad_beside_good(mesh: &Mesh) -> Result<[Row; 2]> {
 
 async fn without_control_plane(mesh: &Mesh) -> Result<[Row; 1]> {
     mesh.control_plane.stop().await;
-    let report = Load { stop: Stop::After(200), ..Load::to(mesh.entry) }.run().await?;
+    let report = Load { stop: Stop::After(200), ..Load::to(mesh.local.entry()) }.run().await?;
     Ok([Row::new(
         "control plane killed, 200 requests",
         "200 answered",
@@ -200,12 +200,12 @@ async fn without_control_plane(mesh: &Mesh) -> Result<[Row; 1]> {
 }
 
 async fn admin(mesh: &Mesh) -> Result<[Row; 3]> {
-    let clusters = mesh.admin_json("/clusters?format=json").await?;
+    let clusters = mesh.local.admin_json("/clusters?format=json").await?;
     let hosts = clusters["cluster_statuses"].as_array().and_then(|statuses| {
         let reviews = statuses.iter().find(|status| status["name"] == REVIEWS)?;
         Some(reviews["host_statuses"].as_array()?.len())
     });
-    let dump = mesh.admin_json("/config_dump?resource=dynamic_active_clusters").await?;
+    let dump = mesh.local.admin_json("/config_dump?resource=dynamic_active_clusters").await?;
     let held: Vec<&str> = dump["configs"]
         .as_array()
         .context("a list of clusters")?
@@ -213,7 +213,7 @@ async fn admin(mesh: &Mesh) -> Result<[Row; 3]> {
         .filter_map(|config| config["cluster"]["name"].as_str())
         .filter(|name| [REVIEWS, SUBSET].contains(name))
         .collect();
-    let connected = mesh.stat("control_plane.connected_state").await?;
+    let connected = mesh.local.stat("control_plane.connected_state").await?;
     Ok([
         Row::new("/clusters: hosts of reviews", "4", hosts.unwrap_or(0).to_string()),
         Row::new("/config_dump: clusters held", "2", held.len().to_string()),

@@ -2,6 +2,8 @@
 //! ports.
 
 mod check;
+pub mod config;
+pub mod local;
 mod mesh;
 mod tour;
 

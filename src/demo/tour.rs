@@ -31,12 +31,12 @@ pub(super) async fn run() -> Result<()> {
         }
     }
     say("\nEnding: requests in flight finish first.");
-    mesh.agent.drain(Duration::from_secs(5)).await;
+    mesh.local.agent.drain(Duration::from_secs(5)).await;
     Ok(())
 }
 
 fn greet(mesh: &Mesh) {
-    let (entry, admin) = (mesh.entry, mesh.admin);
+    let (entry, admin) = (mesh.local.entry(), mesh.local.admin);
     say("Destrier runs, with a control plane and three backends, all in this process.\n");
     say(&format!("  requests       http://{entry}/"));
     say(&format!("  admin          http://{admin}/help"));
@@ -100,7 +100,7 @@ async fn scene(mesh: &Mesh, subset: &'static str, text: &str) -> Result<()> {
         pace: Pace::PerSecond(200.try_into()?),
         stop: Stop::In(SCENE),
         count_by: Some(http::HeaderName::from_static("x-backend")),
-        ..Load::to(mesh.entry)
+        ..Load::to(mesh.local.entry())
     };
     if !subset.is_empty() {
         load.headers.insert("x-subset", http::HeaderValue::from_static(subset));

@@ -92,7 +92,8 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("proxy", &["policy", "upstream", "http1"]),
     ("mock-xds", &["envoy-json"]),
     ("admin", &["policy", "balance", "http1", "upstream", "proxy", "xds", "control", "envoy-json"]),
-    ("testkit", &["policy", "http1", "upstream", "proxy", "mock-xds"]),
+    ("testkit", &["http1"]),
+    ("bench", &["testkit", "mock-xds"]),
 ];
 
 #[test]
@@ -171,7 +172,10 @@ fn nothing_banned_is_linked_and_nothing_twice() {
     }
     let doubled = versions.iter().filter(|(_, versions)| versions.len() > 1);
     for (name, versions) in doubled {
-        assert!(DUPLICATES.iter().any(|(known, _)| known == name), "{name} is there as {versions:?}");
+        assert!(
+            DUPLICATES.iter().any(|(known, _)| known == name),
+            "{name} is there as {versions:?}"
+        );
     }
 }
 

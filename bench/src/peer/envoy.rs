@@ -1,5 +1,7 @@
 //! A bootstrap: the same for Envoy and for Destrier.
 
+use std::net::SocketAddr;
+
 use serde_json::{Value, json};
 
 use super::{Protocol, Setup};
@@ -9,7 +11,12 @@ pub(super) fn bootstrap(setup: &Setup) -> String {
     let idle = (0..setup.idle_clusters).map(|index| {
         let ports: Vec<u16> = (0..10).map(|endpoint| 1000 + endpoint).collect();
         let address = format!("10.{}.{}.1", index / 250 % 250, index % 250);
-        cluster(&format!("outbound|80||idle-{index}.default.svc.cluster.local"), Protocol::Http1, &ports, &address)
+        cluster(
+            &format!("outbound|80||idle-{index}.default.svc.cluster.local"),
+            Protocol::Http1,
+            &ports,
+            &address,
+        )
     });
     let clusters: Vec<Value> = std::iter::once(used).chain(idle).collect();
     let bootstrap = json!({
@@ -27,13 +34,52 @@ pub(super) fn bootstrap(setup: &Setup) -> String {
     bootstrap.to_string()
 }
 
+/// A bootstrap whose clusters come over ADS; all requests go to one of them.
+pub(crate) fn ads_bootstrap(
+    port: u16,
+    admin: u16,
+    control_plane: SocketAddr,
+    used: &str,
+) -> String {
+    let mut xds =
+        cluster("xds", Protocol::Http2, &[control_plane.port()], &control_plane.ip().to_string());
+    xds["outlier_detection"] = Value::Null;
+    let mut manager = filter(Protocol::Http1);
+    let routes = &mut manager["typed_config"]["route_config"]["virtual_hosts"][0]["routes"];
+    routes[0]["route"]["cluster"] = used.into();
+    json!({
+        "node": { "id": "bench", "cluster": "bench" },
+        "admin": { "address": address("127.0.0.1", admin) },
+        "dynamic_resources": {
+            "ads_config": {
+                "api_type": "DELTA_GRPC",
+                "transport_api_version": "V3",
+                "set_node_on_first_message_only": true,
+                "grpc_services": [{ "envoy_grpc": { "cluster_name": "xds" } }],
+            },
+            "cds_config": { "ads": {}, "resource_api_version": "V3" },
+        },
+        "static_resources": {
+            "listeners": [{
+                "name": "bench",
+                "address": address("127.0.0.1", port),
+                "filter_chains": [{ "filters": [manager] }],
+            }],
+            "clusters": [xds],
+        },
+    })
+    .to_string()
+}
+
 fn address(address: &str, port: u16) -> Value {
     json!({ "socket_address": { "address": address, "port_value": port } })
 }
 
 fn cluster(name: &str, protocol: Protocol, ports: &[u16], host: &str) -> Value {
-    let endpoints: Vec<Value> =
-        ports.iter().map(|port| json!({ "endpoint": { "address": address(host, *port) } })).collect();
+    let endpoints: Vec<Value> = ports
+        .iter()
+        .map(|port| json!({ "endpoint": { "address": address(host, *port) } }))
+        .collect();
     let explicit = match protocol {
         Protocol::Http2 => json!({ "http2_protocol_options": {} }),
         Protocol::Http1 | Protocol::Tcp => json!({ "http_protocol_options": {} }),

@@ -10,6 +10,8 @@ use anyhow::Result;
 
 use crate::process::Process;
 
+pub(crate) use envoy::ads_bootstrap;
+
 /// What is spoken through the proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Protocol {
@@ -98,7 +100,13 @@ impl Peer {
         let workers = setup.workers.to_string();
         let words: Vec<&str> = match self {
             Self::Envoy => vec![
-                "-c", &path, "--concurrency", &workers, "-l", "warning", "--disable-hot-restart",
+                "-c",
+                &path,
+                "--concurrency",
+                &workers,
+                "-l",
+                "warning",
+                "--disable-hot-restart",
             ],
             Self::Destrier => vec!["-c", &path, "--concurrency", &workers, "-l", "warning"],
             // In the foreground.
@@ -112,5 +120,8 @@ impl Peer {
 fn in_path(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     let sbin = [PathBuf::from("/usr/sbin"), PathBuf::from("/sbin")];
-    std::env::split_paths(&path).chain(sbin).map(|folder| folder.join(name)).find(|file| file.is_file())
+    std::env::split_paths(&path)
+        .chain(sbin)
+        .map(|folder| folder.join(name))
+        .find(|file| file.is_file())
 }

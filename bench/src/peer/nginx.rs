@@ -25,7 +25,9 @@ pub(super) fn configuration(setup: &Setup, folder: &Path) -> String {
     }
     let port = setup.port;
     let server = match setup.protocol {
-        Protocol::Tcp => format!("stream {{\n{upstreams}server {{ listen 127.0.0.1:{port}; proxy_pass used; }}\n}}\n"),
+        Protocol::Tcp => format!(
+            "stream {{\n{upstreams}server {{ listen 127.0.0.1:{port}; proxy_pass used; }}\n}}\n"
+        ),
         Protocol::Http1 | Protocol::Http2 => {
             let http2 = if setup.protocol == Protocol::Http2 { " http2" } else { "" };
             format!(

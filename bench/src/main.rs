@@ -1,0 +1,81 @@
+//! Side by side with Envoy, HAProxy and nginx: `cargo run --release -p destrier-bench`.
+//!
+//! Builds the release binary, runs every proxy under the same load in interleaved rounds, and writes
+//! `docs/benchmarks.md`. The figure that counts is the CPU time of the proxy's process per request, as a
+//! ratio to Envoy in the same round. A peer that is not installed is left out and said.
+//!
+//! `--quick` takes one short round, to see that all of it works; `--only WORD` runs the scenarios whose name
+//! has the word; `--no-scale` leaves out the runs with thousands of clusters.
+
+mod forward;
+mod peer;
+mod process;
+mod report;
+mod scale;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use peer::Peer;
+
+/// What was asked for.
+struct Options {
+    rounds: usize,
+    quick: bool,
+    only: Option<String>,
+    scale: bool,
+}
+
+impl Options {
+    fn read() -> Result<Self> {
+        let mut options = Self { rounds: 5, quick: false, only: None, scale: true };
+        let mut words = std::env::args().skip(1);
+        while let Some(word) = words.next() {
+            match word.as_str() {
+                "--quick" => (options.quick, options.rounds) = (true, 1),
+                "--only" => options.only = Some(words.next().context("--only wants a word")?),
+                "--no-scale" => options.scale = false,
+                "--rounds" => {
+                    options.rounds = words.next().context("--rounds wants a number")?.parse()?
+                }
+                other => bail!("{other} is not known"),
+            }
+        }
+        Ok(options)
+    }
+}
+
+fn main() -> Result<()> {
+    let options = Options::read()?;
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the workspace")?;
+    let build = Command::new("cargo")
+        .args(["build", "--release", "--locked", "--bin", "destrier"])
+        .current_dir(root)
+        .status()?;
+    if !build.success() {
+        bail!("the release binary cannot be built");
+    }
+    let mut peers: Vec<(Peer, PathBuf)> = Vec::new();
+    let mut missing = Vec::new();
+    for peer in Peer::ALL {
+        match peer.binary(root) {
+            Some(binary) => peers.push((peer, binary)),
+            None => missing.push(peer.name()),
+        }
+    }
+    for name in &missing {
+        report::say(&format!("{name} is not installed: left out"));
+    }
+    let forwarded = forward::run(&options, &peers)?;
+    let scaled = if options.scale { scale::run(&options, &peers)? } else { Vec::new() };
+    let text = report::render(&forwarded, &scaled, &peers, &missing);
+    report::say(&text);
+    if options.quick || options.only.is_some() {
+        report::say("docs/benchmarks.md is left as it is: this was not a whole run");
+    } else {
+        std::fs::write(root.join("docs/benchmarks.md"), text)?;
+    }
+    Ok(())
+}

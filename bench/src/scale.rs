@@ -1,0 +1,159 @@
+//! Many clusters: memory, time to start, and what one changed endpoint costs.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use destrier_mock_xds::{Changes, MockXds, eds_cluster, endpoints};
+use destrier_testkit::{Backend, Load, Stop};
+use tokio::time::Instant;
+
+use crate::Options;
+use crate::forward::free_port;
+use crate::peer::{Peer, Protocol, Setup, ads_bootstrap};
+use crate::process::{Process, listening};
+use crate::report::say;
+
+/// What a peer needed with so many clusters of ten endpoints.
+pub(crate) struct Scaled {
+    pub(crate) peer: Peer,
+    pub(crate) clusters: usize,
+    /// From the start of the process until it listens, clusters in its own file.
+    pub(crate) start: Duration,
+    pub(crate) rss_kib: u64,
+    /// The same over ADS, and one endpoint changed; `None` for those that speak none.
+    pub(crate) ads: Option<OverAds>,
+}
+
+pub(crate) struct OverAds {
+    pub(crate) start: Duration,
+    pub(crate) rss_kib: u64,
+    /// From the push until a request reaches the new endpoint: the median of several.
+    pub(crate) change: Duration,
+    /// CPU time of the process for one change.
+    pub(crate) change_cpu: Duration,
+}
+
+/// Pushes that are timed.
+const CHANGES: u32 = 10;
+
+const CHANGED: &str = "outbound|80||changed.default.svc.cluster.local";
+
+pub(crate) fn run(options: &Options, peers: &[(Peer, PathBuf)]) -> Result<Vec<Scaled>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let counts: &[usize] = if options.quick { &[0, 100] } else { &[0, 1000, 10_000] };
+    let mut scaled = Vec::new();
+    for &clusters in counts {
+        for (peer, binary) in peers {
+            let row = runtime.block_on(measure(*peer, binary, clusters))?;
+            say(&format!(
+                "{clusters} clusters: {:8} start {:?}, {} KiB",
+                peer.name(),
+                row.start,
+                row.rss_kib
+            ));
+            scaled.push(row);
+        }
+    }
+    Ok(scaled)
+}
+
+async fn measure(peer: Peer, binary: &Path, clusters: usize) -> Result<Scaled> {
+    let folder = tempfile::tempdir()?;
+    let backend = Backend::start("first", SocketAddr::from(([127, 0, 0, 1], 0)))?;
+    let setup = Setup {
+        protocol: Protocol::Http1,
+        port: free_port()?,
+        admin: free_port()?,
+        backends: vec![backend.addr().port()],
+        workers: 1,
+        idle_clusters: clusters,
+    };
+    let mut process = peer.start(binary, &setup, "0", folder.path())?;
+    let start = listening(setup.port, Duration::from_secs(120)).await?;
+    let rss_kib = settled(&mut process).await?;
+    drop(process);
+    let ads = match peer {
+        Peer::Envoy | Peer::Destrier => Some(over_ads(peer, binary, clusters, &backend).await?),
+        Peer::HaProxy | Peer::Nginx => None,
+    };
+    Ok(Scaled { peer, clusters, start, rss_kib, ads })
+}
+
+async fn over_ads(peer: Peer, binary: &Path, clusters: usize, first: &Backend) -> Result<OverAds> {
+    let folder = tempfile::tempdir()?;
+    let control_plane = MockXds::start_local().await?;
+    let second = Backend::start("second", SocketAddr::from(([127, 0, 0, 1], 0)))?;
+    let mut changes = Changes::new()
+        .cluster(&eds_cluster(CHANGED))
+        .endpoints(&endpoints(CHANGED, &[first.addr()]));
+    for index in 0..clusters {
+        let name = format!("outbound|80||idle-{index}.default.svc.cluster.local");
+        let ip = [10, (index / 250 % 250) as u8, (index % 250) as u8, 1];
+        let addresses: Vec<SocketAddr> =
+            (1000..1010).map(|port| SocketAddr::from((ip, port))).collect();
+        changes = changes.cluster(&eds_cluster(&name)).endpoints(&endpoints(&name, &addresses));
+    }
+    control_plane.apply(changes);
+    let (port, admin) = (free_port()?, free_port()?);
+    let at = control_plane.address().context("the control plane listens on TCP")?;
+    let path = folder.path().join("bootstrap.yaml");
+    std::fs::write(&path, ads_bootstrap(port, admin, at, CHANGED))?;
+    let arguments = ["-c", &path.display().to_string(), "--concurrency", "1", "-l", "warning"]
+        .map(str::to_owned);
+    let log = folder.path().join("log");
+    let begin = Instant::now();
+    let mut process = Process::start(peer.name(), binary, &arguments, "0", &log)?;
+    listening(port, Duration::from_secs(180)).await?;
+    answered_by(port, "first", begin).await?;
+    let start = begin.elapsed();
+    let rss_kib = settled(&mut process).await?;
+    let (mut times, cpu_before) = (Vec::new(), process.usage()?);
+    for round in 0..CHANGES {
+        let (name, now) =
+            if round % 2 == 0 { ("second", second.addr()) } else { ("first", first.addr()) };
+        let pushed = Instant::now();
+        control_plane.apply(Changes::new().endpoints(&endpoints(CHANGED, &[now])));
+        answered_by(port, name, pushed).await?;
+        times.push(pushed.elapsed());
+    }
+    times.sort();
+    let used = process.usage()?.since(cpu_before);
+    Ok(OverAds {
+        start,
+        rss_kib,
+        change: times[times.len() / 2],
+        change_cpu: Duration::from_nanos(used.cpu_ns) / CHANGES,
+    })
+}
+
+/// Asks until the backend of this name answers.
+async fn answered_by(port: u16, wanted: &str, since: Instant) -> Result<()> {
+    let target = SocketAddr::from(([127, 0, 0, 1], port));
+    loop {
+        let load =
+            Load { stop: Stop::After(1), count_by: Some("x-backend".parse()?), ..Load::to(target) };
+        let report = load.run().await?;
+        if report.by_header.contains_key(wanted) {
+            return Ok(());
+        }
+        if since.elapsed() > Duration::from_secs(180) {
+            bail!("no answer from {wanted}: {:?} {:?}", report.statuses, report.failures);
+        }
+    }
+}
+
+/// Memory once it no longer grows.
+async fn settled(process: &mut Process) -> Result<u64> {
+    let mut last = 0;
+    for _ in 0..40 {
+        tokio::time::sleep(Duration::from_millis(250)).await;
+        let now = process.usage()?.rss_kib;
+        if now.abs_diff(last) < 64 {
+            return Ok(now);
+        }
+        last = now;
+    }
+    Ok(last)
+}
