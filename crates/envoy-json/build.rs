@@ -1,11 +1,11 @@
 //! Writes the descriptors of the messages that we read and print as JSON to
-//! `$OUT_DIR/descriptors.bin`.
+//! `$OUT_DIR/descriptors.rs`, as tables of integers and one string of names.
 //!
 //! envoy-types carries its descriptor set as a file, not as a constant, so the build looks for the
-//! directory of the very version that is linked. What the agent never prints is left out: the full
-//! set costs 48 MiB when loaded, this one about a tenth.
+//! directory of the very version that is linked. The usual way, a pool of descriptors loaded at
+//! start, costs 15 MiB that the allocator never gives back; tables cost nothing until they are
+//! read.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::env;
 use std::error::Error;
 use std::fs;
@@ -13,13 +13,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use prost::Message;
-use prost_types::{
-    DescriptorProto, EnumDescriptorProto, EnumOptions, FieldDescriptorProto, FieldOptions,
-    FileDescriptorProto, FileDescriptorSet, MessageOptions, field_descriptor_proto,
-};
+use prost_types::field_descriptor_proto::{Label, Type};
+use prost_types::{DescriptorProto, FieldDescriptorProto, FileDescriptorProto, FileDescriptorSet};
 
-#[path = "build/roots.rs"]
-mod roots;
+#[path = "build/tables.rs"]
+mod tables;
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=build.rs");
@@ -27,11 +25,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=../../Cargo.lock");
     let path = envoy_types_dir()?.join("src/generated/types.bin");
     let bytes = fs::read(&path).map_err(|err| format!("{}: {err}", path.display()))?;
-    let mut set = prune(FileDescriptorSet::decode(bytes.as_slice())?);
-    set.file.push(typed_struct("udpa.type.v1"));
-    set.file.push(typed_struct("xds.type.v3"));
-    let out = PathBuf::from(env::var("OUT_DIR")?).join("descriptors.bin");
-    fs::write(out, set.encode_to_vec())?;
+    let mut files = FileDescriptorSet::decode(bytes.as_slice())?.file;
+    files.extend(["udpa.type.v1", "xds.type.v3"].map(typed_struct));
+    let out = PathBuf::from(env::var("OUT_DIR")?).join("descriptors.rs");
+    fs::write(out, tables::generate(&files))?;
     Ok(())
 }
 
@@ -87,158 +84,16 @@ fn look_in_registry() -> Result<PathBuf, Box<dyn Error>> {
         .ok_or_else(|| format!("no envoy-types-{version} under {}", sources.display()).into())
 }
 
-/// Keeps the messages and enums that can be reached from the roots, and drops comments, services,
-/// extensions and options, which no JSON needs.
-fn prune(set: FileDescriptorSet) -> FileDescriptorSet {
-    let mut owner = HashMap::new();
-    let mut uses: HashMap<String, BTreeSet<String>> = HashMap::new();
-    let mut queue = Vec::new();
-    for file in &set.file {
-        for message in &file.message_type {
-            let name = full_name(file, message.name());
-            let mut used = BTreeSet::new();
-            collect_types(message, &mut used);
-            uses.insert(name.clone(), used);
-            declare(&name, &name, message, &mut owner);
-            if roots::is_root(file.package(), &name) {
-                queue.push(name);
-            }
-        }
-        for kind in &file.enum_type {
-            let name = full_name(file, kind.name());
-            owner.insert(name.clone(), name);
-        }
-    }
-
-    let mut kept = BTreeSet::new();
-    while let Some(name) = queue.pop() {
-        if kept.insert(name.clone()) {
-            queue.extend(
-                uses.get(&name).into_iter().flatten().filter_map(|used| owner.get(used)).cloned(),
-            );
-        }
-    }
-
-    let mut file_of = HashMap::new();
-    let mut files = Vec::new();
-    for mut file in set.file {
-        let package = file.package().to_owned();
-        let is_kept = |name: &str| kept.contains(&format!("{package}.{name}"));
-        file.message_type.retain(|message| is_kept(message.name()));
-        file.enum_type.retain(|kind| is_kept(kind.name()));
-        if file.message_type.is_empty() && file.enum_type.is_empty() {
-            continue;
-        }
-        for message in &file.message_type {
-            file_of.insert(full_name(&file, message.name()), file.name().to_owned());
-        }
-        for kind in &file.enum_type {
-            file_of.insert(full_name(&file, kind.name()), file.name().to_owned());
-        }
-        files.push(file);
-    }
-    for file in &mut files {
-        let used: BTreeSet<_> = file
-            .message_type
-            .iter()
-            .flat_map(|message| uses.get(&full_name(file, message.name())).into_iter().flatten())
-            .filter_map(|used| file_of.get(owner.get(used)?))
-            .filter(|name| *name != file.name())
-            .cloned()
-            .collect();
-        file.dependency = used.into_iter().collect();
-        strip_file(file);
-    }
-    FileDescriptorSet { file: in_order_of_import(files) }
-}
-
-fn full_name(file: &FileDescriptorProto, name: &str) -> String {
-    format!("{}.{name}", file.package())
-}
-
-fn declare(
-    name: &str,
-    outermost: &str,
-    message: &DescriptorProto,
-    owner: &mut HashMap<String, String>,
-) {
-    owner.insert(name.to_owned(), outermost.to_owned());
-    for nested in &message.nested_type {
-        declare(&format!("{name}.{}", nested.name()), outermost, nested, owner);
-    }
-    for kind in &message.enum_type {
-        owner.insert(format!("{name}.{}", kind.name()), outermost.to_owned());
-    }
-}
-
-fn collect_types(message: &DescriptorProto, used: &mut BTreeSet<String>) {
-    let names = message.field.iter().filter_map(|field| field.type_name.as_deref());
-    used.extend(names.map(|name| name.trim_start_matches('.').to_owned()));
-    for nested in &message.nested_type {
-        collect_types(nested, used);
-    }
-}
-
-fn strip_file(file: &mut FileDescriptorProto) {
-    file.source_code_info = None;
-    file.options = None;
-    file.public_dependency.clear();
-    file.weak_dependency.clear();
-    file.service.clear();
-    file.extension.clear();
-    file.message_type.iter_mut().for_each(strip_message);
-    file.enum_type.iter_mut().for_each(strip_enum);
-}
-
-fn strip_message(message: &mut DescriptorProto) {
-    let is_map = message.options.as_ref().and_then(|options| options.map_entry);
-    message.options =
-        is_map.map(|entry| MessageOptions { map_entry: Some(entry), ..Default::default() });
-    message.extension.clear();
-    for field in &mut message.field {
-        let packed = field.options.as_ref().and_then(|options| options.packed);
-        field.options =
-            packed.map(|packed| FieldOptions { packed: Some(packed), ..Default::default() });
-    }
-    message.oneof_decl.iter_mut().for_each(|oneof| oneof.options = None);
-    message.enum_type.iter_mut().for_each(strip_enum);
-    message.nested_type.iter_mut().for_each(strip_message);
-}
-
-fn strip_enum(kind: &mut EnumDescriptorProto) {
-    let alias = kind.options.as_ref().and_then(|options| options.allow_alias);
-    kind.options =
-        alias.map(|alias| EnumOptions { allow_alias: Some(alias), ..Default::default() });
-    kind.value.iter_mut().for_each(|value| value.options = None);
-}
-
-/// The descriptor pool takes a file only after those that it imports.
-fn in_order_of_import(files: Vec<FileDescriptorProto>) -> Vec<FileDescriptorProto> {
-    let mut waiting: BTreeMap<_, _> =
-        files.into_iter().map(|file| (file.name().to_owned(), file)).collect();
-    let mut ordered = Vec::with_capacity(waiting.len());
-    while !waiting.is_empty() {
-        let ready: Vec<_> = waiting
-            .iter()
-            .filter(|(_, file)| file.dependency.iter().all(|name| !waiting.contains_key(name)))
-            .map(|(name, _)| name.clone())
-            .collect();
-        assert!(!ready.is_empty(), "descriptor files import each other in a circle");
-        ordered.extend(ready.iter().filter_map(|name| waiting.remove(name)));
-    }
-    ordered
-}
-
 /// istiod wraps what its own filters read in `TypedStruct`, which envoy-types lacks.
 fn typed_struct(package: &str) -> FileDescriptorProto {
-    let field = |name: &str, number, kind: field_descriptor_proto::Type| FieldDescriptorProto {
+    let field = |name: &str, number, kind: Type| FieldDescriptorProto {
         name: Some(name.to_owned()),
         number: Some(number),
-        label: Some(field_descriptor_proto::Label::Optional as i32),
+        label: Some(Label::Optional as i32),
         r#type: Some(kind as i32),
         ..Default::default()
     };
-    let mut value = field("value", 2, field_descriptor_proto::Type::Message);
+    let mut value = field("value", 2, Type::Message);
     value.type_name = Some(".google.protobuf.Struct".to_owned());
     FileDescriptorProto {
         name: Some(format!("{}/typed_struct.proto", package.replace('.', "/"))),
@@ -247,7 +102,7 @@ fn typed_struct(package: &str) -> FileDescriptorProto {
         dependency: vec!["google/protobuf/struct.proto".to_owned()],
         message_type: vec![DescriptorProto {
             name: Some("TypedStruct".to_owned()),
-            field: vec![field("type_url", 1, field_descriptor_proto::Type::String), value],
+            field: vec![field("type_url", 1, Type::String), value],
             ..Default::default()
         }],
         ..Default::default()

@@ -17,21 +17,19 @@ pub fn parse_bootstrap(
     texts: &[&str],
     unknown: UnknownFields,
 ) -> Result<Parsed<Bootstrap>, (usize, JsonError)> {
-    let pool = Pool::new();
     let mut whole = Parsed {
         message: Bootstrap::default(),
         unknown_types: Vec::new(),
         ignored_fields: Vec::new(),
     };
     for (number, text) in texts.iter().enumerate() {
-        lay_over(&mut whole, &pool, text, unknown).map_err(|err| (number, err))?;
+        lay_over(&mut whole, text, unknown).map_err(|err| (number, err))?;
     }
     Ok(whole)
 }
 
 fn lay_over(
     whole: &mut Parsed<Bootstrap>,
-    pool: &Pool,
     text: &str,
     unknown: UnknownFields,
 ) -> Result<(), JsonError> {
@@ -39,7 +37,7 @@ fn lay_over(
     if value.is_null() {
         return Ok(());
     }
-    let Parsed { message, unknown_types, ignored_fields } = pool.parse(&value, unknown)?;
+    let Parsed { message, unknown_types, ignored_fields } = Pool::new().parse(&value, unknown)?;
     merge(&mut whole.message, &message).map_err(|err| JsonError {
         path: String::new(),
         position: None,

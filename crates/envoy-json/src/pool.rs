@@ -1,22 +1,19 @@
-//! The descriptors and the face over them.
+//! The face over the tables.
 
 use envoy_types::pb::google::protobuf::Any;
 use prost::{Message, Name};
-use prost_reflect::{DescriptorPool, DynamicMessage};
 use serde_json::Value;
 
 use crate::error::JsonError;
-use crate::{read, write};
-
-static DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
+use crate::{read, table, write};
 
 /// Knows the fields of Envoy's messages: those that a bootstrap, an xDS answer or an admin answer
 /// can hold, with every extension of the linked envoy-types that may stand in one, and
 /// `TypedStruct`.
 ///
-/// Building one takes tens of milliseconds and about 10 MiB. Clones share it.
-#[derive(Debug, Clone)]
-pub struct Pool(DescriptorPool);
+/// It costs nothing to make: the descriptors are tables in the binary.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Pool(());
 
 /// What to do with a field that the message does not have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,11 +56,9 @@ pub struct UnknownType {
 }
 
 impl Pool {
-    /// Loads the descriptors.
-    pub fn new() -> Self {
-        let pool = DescriptorPool::decode(DESCRIPTORS)
-            .expect("the build script writes a closed set of descriptors");
-        Self(pool)
+    /// The one pool there is.
+    pub const fn new() -> Self {
+        Self(())
     }
 
     /// Reads a message from protobuf JSON: field names in `snake_case` or `camelCase`, durations
@@ -91,12 +86,10 @@ impl Pool {
     {
         let whole = |reason: String| JsonError { path: String::new(), position: None, reason };
         let name = M::full_name();
-        let descriptor = self
-            .0
-            .get_message_by_name(&name)
+        let kind = table::Message::by_name(&name)
             .ok_or_else(|| whole(format!("the message type {name} is not known")))?;
-        let read = read::message(&self.0, &descriptor, value, unknown)?;
-        let message = read.message.transcode_to().map_err(|err| whole(err.to_string()))?;
+        let read = read::message(kind, value, unknown)?;
+        let message = M::decode(read.bytes.as_slice()).map_err(|err| whole(err.to_string()))?;
         Ok(Parsed {
             message,
             unknown_types: read.unknown_types,
@@ -114,22 +107,20 @@ impl Pool {
     /// As [`to_value`](Self::to_value), with a say over default values.
     pub fn to_value_with<M: Message + Name>(&self, message: &M, defaults: Defaults) -> Value {
         let bytes = message.encode_to_vec();
-        let known = self.0.get_message_by_name(&M::full_name());
-        match known.and_then(|known| DynamicMessage::decode(known, bytes.as_slice()).ok()) {
-            Some(message) => write::Writer::new(&self.0, defaults).message(&message),
-            None => write::opaque(&M::type_url(), &bytes),
-        }
+        table::Message::by_name(&M::full_name())
+            .and_then(|kind| write::Writer::new(defaults).message(kind, &bytes).ok())
+            .unwrap_or_else(|| write::opaque(&M::type_url(), &bytes))
     }
 
     /// Prints the content of an `Any` with its `@type`, or in base64 when its type is not known
     /// or its bytes are not of that type.
     pub fn any_to_value(&self, type_url: &str, value: &[u8]) -> Value {
-        write::Writer::new(&self.0, Defaults::Omit).any(type_url, value)
+        write::Writer::new(Defaults::Omit).any(type_url, value)
     }
 
     /// True when the pool has the message that the type URL names.
     pub fn knows(&self, type_url: &str) -> bool {
-        self.0.get_message_by_name(type_name(type_url)).is_some()
+        table::Message::by_name(type_name(type_url)).is_some()
     }
 
     /// Reads a resource: an object with `@type` and the fields of that message.
@@ -138,12 +129,6 @@ impl Pool {
     /// As [`from_value`](Self::from_value); also an object without `@type`.
     pub fn resource(&self, value: &Value, unknown: UnknownFields) -> Result<Any, JsonError> {
         self.parse::<Any>(value, unknown).map(|parsed| parsed.message)
-    }
-}
-
-impl Default for Pool {
-    fn default() -> Self {
-        Self::new()
     }
 }
 

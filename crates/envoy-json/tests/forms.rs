@@ -148,11 +148,30 @@ fn merging_appends() {
 
 #[test]
 fn deep_documents_are_refused_and_do_not_overflow() {
-    for levels in [40, 5_000, 100_000] {
+    let nested = |levels: usize| {
         let deep = format!("{}1{}", "[".repeat(levels), "]".repeat(levels));
         let text = format!("node: {{metadata: {{deep: {deep}}}}}");
-        let (_, err) =
-            parse_bootstrap(&[&text], UnknownFields::Reject).expect_err("nested too deep");
-        assert!(err.to_string().len() < 200, "{err}");
+        parse_bootstrap(&[&text], UnknownFields::Reject)
+    };
+    nested(40).expect("prost decodes as much");
+    let (_, err) = nested(60).expect_err("prost would not decode it");
+    assert!(err.to_string().starts_with("node.metadata[\"deep\"][0][0][0]"), "{err}");
+    for levels in [5_000, 100_000] {
+        let (_, err) = nested(levels).expect_err("nested too deep");
+        assert!(err.position.is_some(), "the parser of YAML refuses it: {err}");
     }
+}
+
+#[test]
+fn explicit_defaults_count_only_where_set_and_unset_differ() {
+    let cluster: Cluster = read(json!({
+        "name": "", "type": "STATIC", "respect_dns_ttl": false,
+        "per_connection_buffer_limit_bytes": 0,
+    }));
+    assert_eq!(
+        Pool::new().to_value(&cluster),
+        json!({"type": "STATIC", "per_connection_buffer_limit_bytes": 0})
+    );
+    let any: Any = read(json!({"@type": Cluster::type_url(), "name": "", "type": 0}));
+    assert_eq!(any.value, [0x10, 0x00], "as canonical as if prost had written it");
 }

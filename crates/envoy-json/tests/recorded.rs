@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use destrier_envoy_json::{Pool, UnknownFields, parse_bootstrap, parse_yaml};
 use envoy_types::pb::envoy::config::bootstrap::v3::Bootstrap;
 use envoy_types::pb::envoy::service::discovery::v3::{DeltaDiscoveryResponse, DiscoveryResponse};
-use prost::Message;
+use prost::{Message, Name};
 use serde_json::Value;
 
 fn files(folder: &str, extension: &str) -> Vec<PathBuf> {
@@ -71,6 +71,25 @@ fn recorded_messages_survive_the_way_there_and_back() {
             pool.from_value(printed.clone(), UnknownFields::Reject).expect("our own JSON");
         assert_eq!(pool.to_value(&back), printed, "{}", path.display());
         assert_eq!(back.nonce, message.nonce);
+    }
+}
+
+#[test]
+fn broken_messages_are_printed_one_way_or_the_other() {
+    let pool = Pool::new();
+    let type_url = DeltaDiscoveryResponse::type_url();
+    for path in files("recorded", "pb") {
+        let whole = fs::read(&path).expect("a readable file of the project");
+        for place in (0..whole.len()).step_by(whole.len() / 100) {
+            let mut flipped = whole.clone();
+            flipped[place] ^= 0x15;
+            for bytes in [flipped.as_slice(), &whole[..place]] {
+                let printed = pool.any_to_value(&type_url, bytes);
+                let readable = DeltaDiscoveryResponse::decode(bytes).is_ok();
+                let in_base64 = printed.get("value").is_some();
+                assert!(!in_base64 || !readable, "{} at {place}", path.display());
+            }
+        }
     }
 }
 
