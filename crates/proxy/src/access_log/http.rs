@@ -7,6 +7,7 @@ use super::capture::{AccessLogs, Captured};
 use super::line::{Line, Value, display, flags, long_flags, maybe, number, text};
 use super::time;
 use crate::exchange::{Exchange, Protocol};
+use crate::stack::grpc_code;
 
 /// A request that has ended.
 pub(crate) struct HttpLine<'a> {
@@ -104,11 +105,14 @@ impl Line for HttpLine<'_> {
                 maybe(out, name.filter(|name| !name.is_empty()).map(str::as_bytes))
             }
             Op::UpstreamRequestAttemptCount => number(out, upstream.attempts.into()),
-            Op::GrpcStatus => {
-                let status = captured.grpc_status.as_ref().filter(|_| captured.grpc);
-                let name = status.map(|status| grpc_status_name(status.as_bytes()));
-                maybe(out, name)
-            }
+            Op::GrpcStatus => match (captured.grpc, &captured.grpc_status, exchange.status) {
+                (true, Some(status), _) => text(out, grpc_status_name(status.as_bytes())),
+                // What a client makes of an answer without one.
+                (true, None, Some(status)) => {
+                    text(out, grpc_status_name(grpc_code(status).as_bytes()))
+                }
+                _ => Value::Absent,
+            },
             Op::Hostname => maybe(out, time::hostname()),
             // Of TLS, and of TCP connections.
             Op::RequestedServerName | Op::ConnectionTerminationDetails => Value::Absent,

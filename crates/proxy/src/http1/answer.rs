@@ -16,6 +16,9 @@ use super::outbox::Outbox;
 use crate::exchange::{Exchange, Protocol};
 use crate::timers::Expired;
 
+/// Full outboxes that are written before others have a turn.
+const TURN: usize = 16;
+
 /// How the writing of an answer ended.
 pub(super) enum Written {
     /// Complete.
@@ -120,7 +123,7 @@ impl<'a> Answer<'a> {
     }
 
     fn poll(&mut self, cx: &mut Context<'_>, exchange: &mut Exchange) -> Poll<Written> {
-        loop {
+        for _ in 0..TURN {
             let filled = self.fill(cx, exchange);
             // What came before a fault is the client's.
             match (self.stream.poll_write_all(cx, self.outbox), filled) {
@@ -131,6 +134,9 @@ impl<'a> Answer<'a> {
                 (Poll::Ready(Ok(())), Filled::Full) => {}
             }
         }
+        // Both sides are fast; the others on this worker want a turn.
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 
     /// Moves what the body has into the outbox.

@@ -20,12 +20,14 @@ pub(super) struct AnswerBody {
     connection: Arc<Connection>,
     /// Whether `inner` is the answer's.
     answered: bool,
+    /// The fault that comes next.
+    failed: Option<BodyError>,
 }
 
 impl AnswerBody {
     /// Before the answer is there.
     pub(super) fn new(exchange: Exchange, connection: Arc<Connection>) -> Self {
-        Self { inner: Body::empty(), exchange, connection, answered: false }
+        Self { inner: Body::empty(), exchange, connection, answered: false, failed: None }
     }
 
     /// The exchange, before there is an answer.
@@ -49,8 +51,19 @@ impl HttpBody for AnswerBody {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let Self { inner, exchange, .. } = self.get_mut();
+        let Self { inner, exchange, failed, .. } = self.get_mut();
+        if let Some(error) = failed.take() {
+            return Poll::Ready(Some(Err(error)));
+        }
         let frame = match Pin::new(&mut *inner).poll_frame(cx) {
+            Poll::Ready(Some(Err(error))) => {
+                exchange.response_failed(&error);
+                // A reset discards what is not written yet, and what came before the fault is the
+                // client's: the connection has its turn first.
+                *failed = Some(error);
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
             Poll::Ready(frame) => frame,
             Poll::Pending => {
                 let progress = exchange.progress.as_deref();
@@ -62,7 +75,7 @@ impl HttpBody for AnswerBody {
         };
         match &frame {
             None => exchange.end(),
-            Some(Err(error)) => exchange.response_failed(error),
+            Some(Err(_)) => {}
             Some(Ok(frame)) => {
                 if let Some(data) = frame.data_ref() {
                     exchange.bytes_sent += data.len() as u64;

@@ -21,7 +21,7 @@ use tower_layer::Layer;
 
 use crate::exchange::Exchange;
 
-pub(crate) use rescue::{AnswerForm, ClientLeft, LocalReply, Refusal, reply};
+pub(crate) use rescue::{AnswerForm, ClientLeft, LocalReply, Refusal, grpc_code, reply};
 pub(crate) use route::{RouteRef, Routed, authority};
 
 /// Answers requests.

@@ -15,6 +15,9 @@ use crate::alarm::Alarm;
 /// What is read at once.
 const READ_SIZE: usize = 64 << 10;
 
+/// Reads that are passed on before others have a turn.
+const TURN: usize = 16;
+
 /// When a tunnel ends although both sides would go on.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Limits {
@@ -79,7 +82,10 @@ thread_local! {
 impl Direction<'_> {
     /// Moves what can be moved; ready when the direction has ended.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failed>> {
-        while !self.ended {
+        for _ in 0..TURN {
+            if self.ended {
+                return Poll::Ready(Ok(()));
+            }
             if self.pending.has_remaining() {
                 match self.to.poll_write_all(cx, &mut self.pending) {
                     Poll::Ready(Ok(())) => self.pending = BytesMut::new(),
@@ -92,7 +98,9 @@ impl Direction<'_> {
                 other => return other,
             }
         }
-        Poll::Ready(Ok(()))
+        // Both sides are fast; the others on this worker want a turn.
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 
     fn poll_step(

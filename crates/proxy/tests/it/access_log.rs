@@ -1,1 +1,140 @@
-//! access_log
+//! Access logs, and what other tests read from them.
+
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use destrier_policy::{
+    AccessLogField, AccessLogFormat, AccessLogOperator, AccessLogPart, AccessLogPolicy,
+    AccessLogSink, UpstreamProtocol,
+};
+use serde_json::Value;
+
+use crate::support::{Backend, Rig, cluster, forward, route, soon};
+
+/// Keys of the recorded lines.
+pub(crate) const RECORDED: [&str; 12] = [
+    "code",
+    "flags",
+    "flags_long",
+    "details",
+    "attempts",
+    "bytes_received",
+    "bytes_sent",
+    "protocol",
+    "grpc_status",
+    "upstream_cluster",
+    "upstream_host",
+    "method",
+];
+
+/// An access log in a file that goes away.
+pub(crate) struct Log {
+    path: PathBuf,
+    read: Mutex<usize>,
+}
+
+impl Log {
+    pub(crate) fn new() -> Self {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("destrier-proxy-{}-{number}.log", std::process::id());
+        Self { path: std::env::temp_dir().join(name), read: Mutex::new(0) }
+    }
+
+    fn sink(&self) -> AccessLogSink {
+        AccessLogSink::File(self.path.to_str().expect("a plain path").into())
+    }
+
+    /// A log with the keys of the recordings.
+    pub(crate) fn policies(&self) -> Box<[AccessLogPolicy]> {
+        use AccessLogOperator as Op;
+        let operator = |key: &str| match key {
+            "code" => Op::ResponseCode,
+            "flags" => Op::ResponseFlags,
+            "flags_long" => Op::ResponseFlagsLong,
+            "details" => Op::ResponseCodeDetails,
+            "attempts" => Op::UpstreamRequestAttemptCount,
+            "bytes_received" => Op::BytesReceived,
+            "bytes_sent" => Op::BytesSent,
+            "protocol" => Op::Protocol,
+            "grpc_status" => Op::GrpcStatus,
+            "upstream_cluster" => Op::UpstreamCluster,
+            "upstream_host" => Op::UpstreamHost,
+            _ => Op::Request { name: ":METHOD".into(), alternative: None },
+        };
+        let field = |key: &str| AccessLogField {
+            key: key.into(),
+            value: Box::from([AccessLogPart::Operator(operator(key), None)]),
+        };
+        let format = AccessLogFormat::Json(RECORDED.into_iter().map(field).collect());
+        Box::from([AccessLogPolicy { sink: self.sink(), format }])
+    }
+
+    /// The next line.
+    pub(crate) async fn next_text(&self) -> String {
+        soon(async {
+            loop {
+                let text = std::fs::read_to_string(&self.path).unwrap_or_default();
+                let read = *self.read.lock().expect("no test panicked with it");
+                if let Some((line, _)) = text[read..].split_once('\n') {
+                    *self.read.lock().expect("no test panicked with it") += line.len() + 1;
+                    return line.to_owned();
+                }
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        })
+        .await
+    }
+
+    /// The next line, which is JSON.
+    pub(crate) async fn next(&self) -> Value {
+        serde_json::from_str(&self.next_text().await).expect("a line of JSON")
+    }
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        // It is not there when nothing was logged.
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+#[tokio::test]
+async fn text_lines_say_what_was_asked() {
+    use AccessLogOperator as Op;
+    let log = Log::new();
+    let name = |name: &str, alternative: Option<&str>| (name.into(), alternative.map(Box::from));
+    let (path, or_path) = name("X-ENVOY-ORIGINAL-PATH", Some(":PATH"));
+    let (kind, _) = name("CONTENT-TYPE", None);
+    let operators = [
+        Op::Request { name: path, alternative: or_path },
+        Op::Response { name: kind, alternative: None },
+        Op::ResponseCode,
+        Op::BytesReceived,
+        Op::BytesSent,
+        Op::RouteName,
+        Op::RequestedServerName,
+    ];
+    let mut parts = Vec::new();
+    for operator in operators {
+        parts.push(AccessLogPart::Operator(operator, None));
+        parts.push(AccessLogPart::Literal("|".into()));
+    }
+    parts.push(AccessLogPart::Literal("\n".into()));
+    let policy = AccessLogPolicy { sink: log.sink(), format: AccessLogFormat::Text(parts.into()) };
+    let answer = "HTTP/1.1 201 Created\r\ncontent-type: text/x\r\ncontent-length: 4\r\n\r\nbody";
+    let backend = Backend::answering(answer).await;
+    let mut named = route("/", forward("c"));
+    named.name = "the-route".into();
+    let rig = Rig::builder()
+        .cluster(cluster("c", UpstreamProtocol::Http1), &[backend.address])
+        .http(vec![named], |hcm| hcm.access_log = Box::from([policy]))
+        .start()
+        .await;
+    let mut client = rig.client().await;
+    client.send("POST /a?b HTTP/1.1\r\nhost: h\r\ncontent-length: 3\r\n\r\nabc").await;
+    assert_eq!(client.reply().await.status, 201);
+    assert_eq!(log.next_text().await, "/a?b|text/x|201|3|4|the-route|-|");
+}

@@ -3,7 +3,7 @@
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use http::{Request, StatusCode};
 
-pub(super) const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 const APPLICATION_GRPC: HeaderValue = HeaderValue::from_static("application/grpc");
 
@@ -28,7 +28,7 @@ impl AnswerForm {
 }
 
 /// Envoy's `httpToGrpcStatus`.
-fn code(status: StatusCode) -> &'static str {
+pub(crate) fn grpc_code(status: StatusCode) -> &'static str {
     match status.as_u16() {
         400 => "13",
         401 => "16",
@@ -42,7 +42,7 @@ fn code(status: StatusCode) -> &'static str {
 /// Writes the answer's headers.
 pub(super) fn write(headers: &mut HeaderMap, status: StatusCode, message: &[u8]) {
     headers.insert(CONTENT_TYPE, APPLICATION_GRPC);
-    headers.insert(GRPC_STATUS, HeaderValue::from_static(code(status)));
+    headers.insert(GRPC_STATUS, HeaderValue::from_static(grpc_code(status)));
     if let Some(value) = Some(message).filter(|message| !message.is_empty()).and_then(encode) {
         headers.insert(GRPC_MESSAGE, value);
     }

@@ -6,7 +6,7 @@ mod refusal;
 mod reply;
 mod service;
 
-pub(crate) use grpc::AnswerForm;
+pub(crate) use grpc::{AnswerForm, grpc_code};
 pub(crate) use layer::RescueLayer;
 pub(crate) use refusal::{ClientLeft, LocalReply, Refusal};
 pub(crate) use reply::reply;

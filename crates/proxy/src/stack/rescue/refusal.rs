@@ -6,7 +6,7 @@ use bytes::Bytes;
 use destrier_http1::HeadError;
 use destrier_policy::DirectResponse;
 use destrier_upstream::{BodyError, ForwardError, ResponseFlag};
-use http::{HeaderName, HeaderValue, StatusCode};
+use http::StatusCode;
 
 use crate::exchange::AfterAnswer;
 
@@ -34,7 +34,7 @@ pub(crate) struct LocalReply {
     /// `%RESPONSE_CODE_DETAILS%`.
     pub(crate) details: Cow<'static, str>,
     /// A header that marks it.
-    pub(crate) header: Option<(HeaderName, HeaderValue)>,
+    pub(crate) header: Option<(&'static str, &'static str)>,
     pub(crate) after: AfterAnswer,
 }
 
@@ -112,7 +112,11 @@ impl LocalReply {
 
     /// What is not an HTTP/1 request.
     pub(crate) fn malformed(error: HeadError) -> Self {
-        Self::bad_request(error.status(), error.details())
+        match error {
+            // Envoy finds it after the codec.
+            HeadError::Fragment => Self::new(error.status(), "", error.details()).closing(),
+            _ => Self::bad_request(error.status(), error.details()),
+        }
     }
 
     /// HTTP/1.0 where it is not accepted.
@@ -155,9 +159,7 @@ impl From<ForwardError> for Refusal {
                 body: Bytes::from_static(error.body_text().as_bytes()),
                 flag: error.flag(),
                 details: error.details(),
-                header: error.header().map(|(name, value)| {
-                    (HeaderName::from_static(name), HeaderValue::from_static(value))
-                }),
+                header: error.header(),
                 after: AfterAnswer::Keep,
             }),
         }

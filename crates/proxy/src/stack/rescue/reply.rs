@@ -23,7 +23,9 @@ pub(crate) fn reply(
     let mut response = Response::new(Body::empty());
     *response.status_mut() = reply.status;
     let headers = response.headers_mut();
-    headers.extend(reply.header);
+    if let Some((name, value)) = reply.header {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
     match form {
         AnswerForm::Grpc => {
             grpc::write(headers, reply.status, &reply.body);

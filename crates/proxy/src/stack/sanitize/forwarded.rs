@@ -60,10 +60,8 @@ pub(super) fn rewrite(exchange: &Exchange, headers: &mut HeaderMap) {
             NOT_FROM_STRANGERS.iter().for_each(|name| drop(headers.remove(*name)));
         }
     }
-    if strangers {
-        if let Some(peer) = exchange.ends.peer.ip().map(|peer| peer.ip()) {
-            append_address(headers, if peer.is_loopback() { scope.node_address } else { peer });
-        }
+    if strangers && let Some(peer) = exchange.ends.peer.ip().map(|peer| peer.ip()) {
+        append_address(headers, if peer.is_loopback() { scope.node_address } else { peer });
     }
     if strangers || headers.get(X_FORWARDED_PROTO).is_none_or(|scheme| !is_scheme(scheme)) {
         headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static("http"));

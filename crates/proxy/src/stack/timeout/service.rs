@@ -2,7 +2,7 @@ use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::task::Poll;
 
-use destrier_upstream::{Body, Downstream, Target};
+use destrier_upstream::{Body, Caller, Downstream, Origin, Target};
 use http::Response;
 use http::header::{HeaderName, HeaderValue};
 
@@ -53,7 +53,14 @@ impl<D: Dispatch> Handle<Routed> for Timeout<D> {
             .await
         };
         match answer {
-            Ok(answer) => Ok(answer?),
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(error)) => {
+                if error.origin() == Origin::Local {
+                    // One was picked, none was tried.
+                    exchange.upstream.host = None;
+                }
+                Err(error.into())
+            }
             Err(expired) => Err(refuse(exchange, expired).into()),
         }
     }
@@ -70,6 +77,12 @@ fn refuse(exchange: &Exchange, expired: Expired) -> LocalReply {
             stats.downstream_rq_idle_timeout.inc();
             LocalReply::stream_idle()
         }
-        Expired::Response => LocalReply::response_timeout(),
+        Expired::Response => {
+            let upstream = &exchange.upstream;
+            if let Some(cluster) = &upstream.cluster {
+                cluster.record_response_timeout(upstream.host.as_ref(), Caller::External);
+            }
+            LocalReply::response_timeout()
+        }
     }
 }

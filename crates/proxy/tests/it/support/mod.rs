@@ -2,10 +2,12 @@
 
 mod backend;
 mod client;
+pub(crate) mod h2;
 mod rig;
 
 pub(crate) use backend::{Backend, Peer};
 pub(crate) use client::{Client, Reply};
+pub(crate) use h2::H2Client;
 pub(crate) use rig::{Rig, cluster, forward, forward_with, route, virtual_host};
 
 use std::time::Duration;
