@@ -130,8 +130,7 @@ impl Session {
         for subscription in &mut self.subscriptions {
             subscription.handle_stream_closed();
         }
-        let unimplemented = matches!(error, StreamError::Status { code: Code::Unimplemented, .. });
-        let delay = if unimplemented && self.status.variant == Variant::Delta {
+        let delay = if self.lacks_delta(error) {
             warn!("the control plane has no delta ADS; state of the world from now on");
             self.status.variant = Variant::Sotw;
             std::time::Duration::ZERO
@@ -318,6 +317,14 @@ impl Session {
     /// Where the session stands.
     pub fn status(&self) -> &SessionStatus {
         &self.status
+    }
+
+    /// A server that has answered in delta does not lack it: a 404 of some proxy before it also
+    /// reads as `UNIMPLEMENTED`.
+    fn lacks_delta(&self, error: &StreamError) -> bool {
+        matches!(error, StreamError::Status { code: Code::Unimplemented, .. })
+            && self.status.variant == Variant::Delta
+            && !self.subscriptions.iter().any(|it| it.status.answered)
     }
 
     fn find(&self, type_url: &TypeUrl) -> Option<&Subscription> {

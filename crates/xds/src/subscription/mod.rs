@@ -106,14 +106,9 @@ impl Subscription {
     /// in full if it were wanted again.
     pub(crate) fn set_names(&mut self, names: BTreeSet<String>) {
         let told = self.stream.as_ref().map(|stream| &stream.told);
-        let old = match &mut self.interest {
-            Interest::Names(old) => std::mem::replace(old, names),
-            Interest::Wildcard => {
-                self.interest = Interest::Names(names);
-                BTreeSet::new()
-            }
-        };
-        let Interest::Names(names) = &self.interest else { return };
+        let Interest::Names(wanted) = &mut self.interest else { return };
+        let old = std::mem::replace(wanted, names);
+        let names = &*wanted;
         if *names == old {
             return;
         }

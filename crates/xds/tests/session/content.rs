@@ -67,21 +67,20 @@ fn c141_a_truncated_any_is_refused_alone() {
 #[test]
 fn c142_a_wrapped_resource_has_the_wrappers_name() {
     let mut it = Conversation::open(Variant::Sotw);
-    let requests = it.exchange(&Response::cds("v1", "n1", [eds("a")]).wrapped());
+    let wrapped = |response| Response { wrapped: true, ..response };
+    let requests = it.exchange(&wrapped(Response::cds("v1", "n1", [eds("a")])));
     assert!(requests[0].is_ack("n1"));
     assert_eq!(it.store.names(), ["a"]);
 
-    let renamed = Response::cds("v2", "n2", [eds("a"), eds("b")])
-        .wrapped()
-        .with(1, |resource| resource.name = "other".into());
+    let both = wrapped(Response::cds("v2", "n2", [eds("a"), eds("b")]));
+    let renamed = both.clone().with(1, |resource| resource.name = "other".into());
     let requests = it.exchange(&renamed);
     assert!(requests[0].error_text().contains("other: name: is \"b\""), "{requests:?}");
 
-    let federated = Response::cds("v3", "n3", [eds("a"), eds("b")])
-        .wrapped()
-        .with(1, |resource| resource.name = "xdstp://x/envoy.config.cluster.v3.Cluster/b".into());
-    assert!(it.exchange(&federated)[0].is_ack("n3"));
-    assert_eq!(it.store.names(), ["a", "xdstp://x/envoy.config.cluster.v3.Cluster/b"]);
+    let federated = "xdstp://x/envoy.config.cluster.v3.Cluster/b";
+    let requests = it.exchange(&both.with(1, |resource| resource.name = federated.into()));
+    assert!(requests[0].is_ack("n2"), "{requests:?}");
+    assert_eq!(it.store.names(), ["a", federated]);
 }
 
 #[test]
@@ -160,6 +159,37 @@ fn v28_a_message_that_is_none_ends_the_stream_and_changes_nothing() {
             assert_eq!(it.store.names(), ["a"]);
             it.connect();
             it.requests();
+        }
+    }
+}
+
+#[test]
+fn no_bytes_whatever_end_the_process() {
+    use rand::{RngExt, SeedableRng, rngs::StdRng};
+
+    let mut rng = StdRng::seed_from_u64(1);
+    for variant in BOTH {
+        let mut it = Conversation::open(variant);
+        it.exchange(&Response::cds("v1", "n1", [eds("a")]));
+        let valid = [
+            Response::cds("v2", "n2", [changed(eds("a"), 2), eds("b")]).removed("c"),
+            Response::eds("v2", "n3", [assignment("a", 3)]).removed("a"),
+        ];
+        for round in 0..20_000 {
+            let mut message = valid[round % 2].encode(variant).to_vec();
+            for _ in 0..rng.random_range(1..4) {
+                let at = rng.random_range(0..message.len());
+                match rng.random_range(0..3) {
+                    0 => message[at] = rng.random(),
+                    1 => message.truncate(at.max(1)),
+                    _ => message.insert(at, rng.random()),
+                }
+            }
+            let now = std::time::Instant::from(tokio::time::Instant::now());
+            if let Ok(Some((update, ticket))) = it.session.handle_message(message.into(), now) {
+                it.judge(update, ticket);
+            }
+            while it.session.poll_request(now).is_some() {}
         }
     }
 }

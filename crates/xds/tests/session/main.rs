@@ -9,6 +9,7 @@ mod opening;
 mod reconnect;
 mod removal;
 mod repeated_nacks;
+mod request;
 mod resources;
 mod store;
 mod timers;

@@ -171,6 +171,15 @@ fn c012_a_server_without_delta_is_spoken_to_in_the_other_way_for_good() {
 }
 
 #[test]
+fn c012_a_server_that_has_answered_in_delta_keeps_being_spoken_to_so() {
+    let mut it = Conversation::open(Variant::Delta);
+    it.exchange(&Response::cds("1", "n1", [eds("a")]));
+    it.close(StreamError::Status { code: tonic::Code::Unimplemented, message: "404".into() });
+    it.connect();
+    assert_eq!(it.variant, Variant::Delta);
+}
+
+#[test]
 fn c013_names_that_come_one_by_one_share_requests() {
     for variant in BOTH {
         let mut it = Conversation::open(variant);

@@ -5,7 +5,8 @@ use std::time::Duration;
 use destrier_xds::{TypeUrl, Variant};
 
 use crate::{
-    conversation::{BOTH, Conversation, Request},
+    conversation::{BOTH, Conversation},
+    request::Request,
     resources::{Response, changed, eds, refused},
 };
 

@@ -14,12 +14,11 @@ use envoy_types::pb::{
         },
         service::discovery::v3 as ads,
     },
-    google::protobuf::{Any, Duration},
+    google::protobuf::Any,
 };
 use prost::Message;
 
-/// The mark of a cluster that the handler of these tests refuses.
-pub(crate) const REFUSED: &str = "refused";
+use crate::store::REFUSED;
 
 pub(crate) fn cluster(name: &str, kind: DiscoveryType) -> Cluster {
     Cluster {
@@ -123,25 +122,8 @@ impl Response {
         self
     }
 
-    pub(crate) fn ttl(mut self, seconds: i64) -> Self {
-        let ttl = Some(Duration { seconds, nanos: 0 });
-        self.resources.iter_mut().for_each(|it| it.ttl = ttl);
-        self
-    }
-
-    /// Takes the payload away.
-    pub(crate) fn heartbeat(mut self) -> Self {
-        self.resources.iter_mut().for_each(|it| it.resource = None);
-        self
-    }
-
     pub(crate) fn removed(mut self, name: &str) -> Self {
         self.removed.push(name.into());
-        self
-    }
-
-    pub(crate) fn wrapped(mut self) -> Self {
-        self.wrapped = true;
         self
     }
 

@@ -12,7 +12,8 @@ use envoy_types::pb::envoy::config::{
 };
 use prost::Message;
 
-use crate::resources::REFUSED;
+/// The mark of a cluster that this handler refuses.
+pub(crate) const REFUSED: &str = "refused";
 
 /// What is in force.
 #[derive(Debug, Default)]

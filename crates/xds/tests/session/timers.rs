@@ -9,6 +9,18 @@ use crate::{
     resources::{Response, assignment, eds},
 };
 
+fn with_ttl(mut response: Response, seconds: i64) -> Response {
+    let ttl = Some(envoy_types::pb::google::protobuf::Duration { seconds, nanos: 0 });
+    response.resources.iter_mut().for_each(|it| it.ttl = ttl);
+    response
+}
+
+/// Takes the payload away.
+fn heartbeat(mut response: Response) -> Response {
+    response.resources.iter_mut().for_each(|it| it.resource = None);
+    response
+}
+
 #[test]
 fn c180_a_name_without_an_answer_does_not_exist_after_15_s() {
     for variant in BOTH {
@@ -67,7 +79,7 @@ fn c183_what_is_held_is_not_waited_for_on_a_new_stream() {
 #[test]
 fn c186_a_resource_expires_unless_it_is_refreshed() {
     let mut it = Conversation::open(Variant::Delta);
-    it.exchange(&Response::cds("v1", "c1", [eds("a")]).ttl(2));
+    it.exchange(&with_ttl(Response::cds("v1", "c1", [eds("a")]), 2));
     it.pass(Duration::from_secs(3));
     assert_eq!(it.events.len(), 1);
     let (at, Event::Expired { names, .. }) = &it.events[0] else { panic!("{:?}", it.events) };
@@ -79,12 +91,13 @@ fn c186_a_resource_expires_unless_it_is_refreshed() {
 fn c187_heartbeats_keep_a_resource() {
     for variant in BOTH {
         let mut it = Conversation::open(variant);
-        let first = Response::cds("v1", "c1", [eds("a")]).versions("1").ttl(2).wrapped();
+        let first = with_ttl(Response::cds("v1", "c1", [eds("a")]).versions("1"), 2);
+        let first = Response { wrapped: true, ..first };
         it.exchange(&first);
         for n in 0..10 {
             it.pass(Duration::from_secs(1));
             let nonce = format!("beat{n}");
-            let beat = Response { nonce: nonce.clone(), ..first.clone() }.heartbeat();
+            let beat = heartbeat(Response { nonce: nonce.clone(), ..first.clone() });
             let requests = it.exchange(&beat);
             assert!(requests.len() == 1 && requests[0].is_ack(&nonce), "{requests:?}");
         }
@@ -96,10 +109,10 @@ fn c187_heartbeats_keep_a_resource() {
 #[test]
 fn c188_a_heartbeat_of_another_version_is_refused_and_of_an_unknown_name_ignored() {
     let mut it = Conversation::open(Variant::Delta);
-    it.exchange(&Response::cds("v1", "c1", [eds("a")]).versions("1").ttl(2));
-    let other = Response::cds("v1", "c2", [eds("a")]).versions("2").ttl(2).heartbeat();
+    it.exchange(&with_ttl(Response::cds("v1", "c1", [eds("a")]).versions("1"), 2));
+    let other = heartbeat(Response::cds("v1", "c2", [eds("a")]).versions("2"));
     let requests = it.exchange(&other);
     assert!(requests[0].error_text().contains("heartbeat of version 2, held is 1"));
-    let unknown = Response::cds("v1", "c3", [eds("x")]).ttl(2).heartbeat();
+    let unknown = heartbeat(Response::cds("v1", "c3", [eds("x")]));
     assert!(it.exchange(&unknown)[0].is_ack("c3"));
 }
