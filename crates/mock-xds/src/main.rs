@@ -51,6 +51,7 @@ async fn main() -> ExitCode {
 }
 
 async fn run(args: &Args) -> Result<(), String> {
+    let seen = fingerprint(&args.dir).ok();
     // A folder that is wrong from the start is a mistake; one that turns wrong is being edited.
     let first = load_folder(&args.dir).map_err(|err| err.to_string())?;
     let behaviour = match args.like {
@@ -63,14 +64,13 @@ async fn run(args: &Args) -> Result<(), String> {
     println!("listening on {}", server.listen());
     println!("published {}", server.replace(first));
     tokio::select! {
-        () = watch_folder(&server, args) => Ok(()),
+        () = watch_folder(&server, args, seen) => Ok(()),
         () = print_requests(&server) => Ok(()),
         stopped = tokio::signal::ctrl_c() => stopped.map_err(|err| err.to_string()),
     }
 }
 
-async fn watch_folder(server: &MockXds, args: &Args) {
-    let mut seen = fingerprint(&args.dir).ok();
+async fn watch_folder(server: &MockXds, args: &Args, mut seen: Option<u64>) {
     let mut ticks = tokio::time::interval(Duration::from_millis(args.interval_ms));
     loop {
         ticks.tick().await;

@@ -66,8 +66,19 @@ pub(crate) async fn delta(server: &MockXds) -> DeltaClient {
     try_delta(server).await.expect("the stream opens")
 }
 
+/// At an address and port.
+pub(crate) async fn delta_at(address: &str) -> DeltaClient {
+    let endpoint = Endpoint::from_shared(format!("http://{address}")).expect("a valid address");
+    let channel = endpoint.connect().await.expect("the server listens");
+    open_delta(channel).await.expect("the stream opens")
+}
+
 pub(crate) async fn try_delta(server: &MockXds) -> Result<DeltaClient, Status> {
-    let mut client = AggregatedDiscoveryServiceClient::new(channel(server).await);
+    open_delta(channel(server).await).await
+}
+
+async fn open_delta(channel: Channel) -> Result<DeltaClient, Status> {
+    let mut client = AggregatedDiscoveryServiceClient::new(channel);
     let (requests, receiver) = mpsc::unbounded_channel();
     let responses = client.delta_aggregated_resources(UnboundedReceiverStream::new(receiver));
     Ok(Client { requests, responses: responses.await?.into_inner(), fences: 0 })
