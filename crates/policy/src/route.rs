@@ -67,10 +67,14 @@ impl RouteTable {
     /// The virtual host for an authority: exact, then longest suffix, then longest prefix, then `*`
     /// (`route_components.proto: VirtualHost.domains`).
     pub fn virtual_host(&self, authority: &str) -> Option<&VirtualHost> {
+        self.virtual_host_index(authority).map(|index| &self.virtual_hosts[index])
+    }
+
+    /// The place of that virtual host among [`RouteTable::virtual_hosts`].
+    pub fn virtual_host_index(&self, authority: &str) -> Option<usize> {
         // The common case, one virtual host for everything, needs no look at the name.
         let only_any = self.exact.is_empty() && self.suffix.is_empty() && self.prefix.is_empty();
-        let index = if only_any { self.any } else { self.lookup(authority) };
-        index.map(|index| &self.virtual_hosts[index])
+        if only_any { self.any } else { self.lookup(authority) }
     }
 
     fn lookup(&self, authority: &str) -> Option<usize> {

@@ -161,6 +161,7 @@ stats! {
         downstream_rq_total: Counter,
         downstream_rq_tx_reset: Counter,
         downstream_rq_ws_on_non_ws_route: Counter,
+        no_cluster: Counter,
         no_route: Counter,
         rq_direct_response: Counter,
         rq_total: Counter,

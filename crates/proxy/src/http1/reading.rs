@@ -71,6 +71,13 @@ impl Reading {
         self.reader.is_some() && self.state == State::Whole
     }
 
+    /// What reads the rest at the end of the connection; `None` while a body that is on its way to the
+    /// cluster still reads.
+    pub(super) fn into_rest(self) -> Option<Reader> {
+        let broken = self.state == State::Broken;
+        self.reader.or_else(|| broken.then(|| Reader::new(self.stream)))
+    }
+
     fn take_back(&mut self, returned: Returned) {
         match returned {
             Returned::Done(reader) => self.reader = Some(reader),

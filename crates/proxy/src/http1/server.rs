@@ -97,7 +97,7 @@ impl Server {
                 Then::Cut => return,
             }
         }
-        if let Some(reader) = self.reading.reader {
+        if let Some(reader) = self.reading.into_rest() {
             linger(reader, self.alarm).await;
         }
     }

@@ -113,7 +113,7 @@ async fn expect_continue_is_answered_here() {
     client.send("body").await;
     let reply = client.reply().await;
     assert!(reply.text().ends_with("\r\n\r\nbody"));
-    assert!(!reply.text().contains("expect"));
+    assert!(!reply.text().contains("expect:"));
 }
 
 #[tokio::test]

@@ -21,27 +21,19 @@ fn normal(headers: impl Iterator<Item = (String, String)>) -> Vec<String> {
             _ => format!("{name}: {value}"),
         })
         .collect();
+    // Several are one, split at will (RFC 9113, 8.2.3).
+    let cookies: Vec<_> = all.iter().filter_map(|line| line.strip_prefix("cookie: ")).collect();
+    let cookies = format!("cookie: {}", cookies.join("; "));
+    all.retain(|line| !line.starts_with("cookie: "));
+    all.push(cookies);
     all.sort();
     all
 }
 
 fn pairs(value: &Value) -> impl Iterator<Item = (String, String)> + '_ {
-    let text = |value: &Value| value.as_str().expect("text").to_lowercase_name();
-    value.as_array().into_iter().flatten().map(move |pair| (text(&pair[0]), raw(&pair[1])))
-}
-
-fn raw(value: &Value) -> String {
-    value.as_str().expect("text").to_owned()
-}
-
-trait LowercaseName {
-    fn to_lowercase_name(&self) -> String;
-}
-
-impl LowercaseName for str {
-    fn to_lowercase_name(&self) -> String {
-        self.to_ascii_lowercase()
-    }
+    let text = |value: &Value| value.as_str().expect("text").to_owned();
+    let pair = move |pair: &Value| (text(&pair[0]).to_ascii_lowercase(), text(&pair[1]));
+    value.as_array().into_iter().flatten().map(pair)
 }
 
 async fn rig(variant: &str, protocol: UpstreamProtocol) -> Rig {

@@ -287,6 +287,7 @@ async fn when_the_host_ends_in_its_answer() {
     let cut = "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n0123456789";
     check("reset-after-headers", answering(cut, End::Closes).await).await;
     check("reset-after-headers-rst", answering(cut, End::Resets).await).await;
+    let cut = "HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n12345";
     check("route-timeout-after-headers", answering(cut, End::Stays).await).await;
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use destrier_policy::{HcmPolicy, HeaderMatch, HeaderMatcher, Route, RouteMatch, RouteTable};
+use destrier_policy::{HcmPolicy, HeaderMatch, HeaderMatcher, Route, RouteMatch};
 use http::header::{HOST, HeaderValue};
 use http::{HeaderMap, Request};
 
@@ -22,10 +22,10 @@ impl RouteRef {
 
     /// The first route of the request's virtual host that matches.
     pub(super) fn find<B>(policy: &Arc<HcmPolicy>, request: &Request<B>) -> Option<Self> {
-        let table: &RouteTable = &policy.routes;
-        let host = table.virtual_host(authority(request).unwrap_or_default())?;
-        let route = host.routes.iter().position(|route| matches(&route.matcher, request))?;
-        let host = table.virtual_hosts.iter().position(|other| std::ptr::eq(other, host))?;
+        let table = &policy.routes;
+        let host = table.virtual_host_index(authority(request).unwrap_or_default())?;
+        let mut routes = table.virtual_hosts[host].routes.iter();
+        let route = routes.position(|route| matches(&route.matcher, request))?;
         Some(Self { policy: Arc::clone(policy), host, route })
     }
 }
@@ -77,7 +77,9 @@ fn with_value<T>(headers: &HeaderMap, name: &str, f: impl FnOnce(Option<&[u8]>) 
 
 #[cfg(test)]
 mod tests {
-    use destrier_policy::{DirectResponse, PathMatch, RouteAction, StringMatcher, VirtualHost};
+    use destrier_policy::{
+        DirectResponse, PathMatch, RouteAction, RouteTable, StringMatcher, VirtualHost,
+    };
     use http::StatusCode;
 
     use super::*;

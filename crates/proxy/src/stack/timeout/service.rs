@@ -1,8 +1,9 @@
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::task::Poll;
+use std::time::Duration;
 
-use destrier_upstream::{Body, Caller, Downstream, Origin, Target};
+use destrier_upstream::{Body, Caller, Downstream, ForwardError, Limit, Target};
 use http::Response;
 use http::header::{HeaderName, HeaderValue};
 
@@ -29,8 +30,7 @@ impl<D: Dispatch> Handle<Routed> for Timeout<D> {
     ) -> Result<Response<Body>, Refusal> {
         let Routed { mut request, cluster, priority, timeout } = routed;
         if let Some(timeout) = timeout {
-            let value = HeaderValue::from(timeout.as_millis() as u64);
-            request.headers_mut().insert(EXPECTED_TIMEOUT, value);
+            request.headers_mut().insert(EXPECTED_TIMEOUT, milliseconds(timeout));
         }
         let downstream = match exchange.protocol {
             Protocol::Http10 | Protocol::Http11 => Downstream::Http1,
@@ -55,14 +55,25 @@ impl<D: Dispatch> Handle<Routed> for Timeout<D> {
         match answer {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => {
-                if error.origin() == Origin::Local {
-                    // One was picked, none was tried.
+                if error == ForwardError::NoCluster {
+                    exchange.scope.stats.no_cluster.inc();
+                }
+                if error == ForwardError::Overflow(Limit::Pending) {
+                    // One was picked; without a connection none was tried.
                     exchange.upstream.host = None;
                 }
                 Err(error.into())
             }
             Err(expired) => Err(refuse(exchange, expired).into()),
         }
+    }
+}
+
+fn milliseconds(timeout: Duration) -> HeaderValue {
+    match timeout.as_millis() as u64 {
+        // The default needs no text made.
+        15_000 => HeaderValue::from_static("15000"),
+        other => HeaderValue::from(other),
     }
 }
 

@@ -5,7 +5,7 @@ mod client;
 pub(crate) mod h2;
 mod rig;
 
-pub(crate) use backend::{Backend, Peer};
+pub(crate) use backend::Backend;
 pub(crate) use client::{Client, Reply};
 pub(crate) use h2::H2Client;
 pub(crate) use rig::{Rig, cluster, forward, forward_with, route, virtual_host};

@@ -19,7 +19,8 @@ use super::Client;
 /// A proxy and the manager of its clusters.
 pub(crate) struct Rig {
     pub(crate) proxy: Proxy,
-    pub(crate) manager: ClusterManager,
+    /// Its thread ends with it.
+    _manager: ClusterManager,
 }
 
 /// A rig to be.
@@ -175,7 +176,7 @@ impl RigBuilder {
         config.access_log_flush = Duration::from_millis(10);
         let proxy = Proxy::bind(config).expect("port 0 is always free");
         proxy.accept().expect("the port is ours");
-        Rig { proxy, manager }
+        Rig { proxy, _manager: manager }
     }
 }
 
