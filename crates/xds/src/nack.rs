@@ -34,6 +34,10 @@ fn cut(text: &str, max: usize) -> &str {
     &text[..text.floor_char_boundary(max)]
 }
 
+/// How many different contents of a type are refused at once within [`BURST_WINDOW`].
+const BURST: u32 = 10;
+const BURST_WINDOW: Duration = Duration::from_secs(1);
+
 /// The last refused content of a type, so that the same content is not refused in a loop: some
 /// servers answer each NACK at once with the same bad snapshot.
 #[derive(Debug)]
@@ -47,12 +51,24 @@ pub(crate) struct Refusal {
     judged: Instant,
     sent: Instant,
     repeats: u32,
+    /// Contents refused since `burst_start`, for a server whose bad content differs each time.
+    burst: u32,
+    burst_start: Instant,
 }
 
 impl Refusal {
     /// A content refused for the first time; its NACK goes out at once.
     pub(crate) fn new(content: u64, text: String, now: Instant) -> Self {
-        Self { content, text, in_force: true, judged: now, sent: now, repeats: 0 }
+        Self {
+            content,
+            text,
+            in_force: true,
+            judged: now,
+            sent: now,
+            repeats: 0,
+            burst: 1,
+            burst_start: now,
+        }
     }
 
     /// The text of the NACK if this content was judged lately and nothing has changed since.
@@ -75,6 +91,21 @@ impl Refusal {
             self.judged = now;
         }
         same
+    }
+
+    /// Another content was refused. Its NACK goes out at once, which is `None`, but for a burst.
+    pub(crate) fn replace(&mut self, content: u64, text: String, now: Instant) -> Option<Instant> {
+        let (burst, burst_start) = (self.burst, self.burst_start);
+        *self = Self::new(content, text, now);
+        let end = burst_start + BURST_WINDOW;
+        if now >= end {
+            return None;
+        }
+        (self.burst, self.burst_start) = (burst + 1, burst_start);
+        (self.burst > BURST).then(|| {
+            self.sent = end;
+            end
+        })
     }
 
     /// When the NACK of this repeated content may go out.

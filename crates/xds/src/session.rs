@@ -48,7 +48,7 @@ enum Link {
 }
 
 /// What must come back with the verdict on an [`Update`]. Dropping it leaves the message unanswered
-/// and nothing of it held.
+/// and nothing of it held. Verdicts on messages of one type must come in the order of the messages.
 #[derive(Debug)]
 #[must_use = "without a verdict the message is never answered"]
 pub struct Ticket {
@@ -58,7 +58,6 @@ pub struct Ticket {
     version: String,
     resources: usize,
     content: u64,
-    full: bool,
     sifted: Sifted,
 }
 
@@ -196,7 +195,6 @@ impl Session {
         }
 
         let mut sifted = sift(&response, subscription, variant, self.config.max_resource_bytes);
-        let full = subscription.absence_is_removal(variant);
         subscription.end_sweep();
         subscription.status.unasked_resources += sifted.unasked as u64;
         let update = Update {
@@ -214,7 +212,6 @@ impl Session {
             version: response.version,
             resources: response.resources.len(),
             content,
-            full,
             sifted,
         };
         Ok(Some((update, ticket)))
@@ -230,9 +227,6 @@ impl Session {
         let Ticket { mut sifted, nonce, .. } = ticket;
         let mut rejections = std::mem::take(&mut sifted.rejections);
         rejections.extend(verdict);
-        if rejections.is_empty() && ticket.full {
-            subscription.status.rejected.clear();
-        }
         subscription.settle(sifted, &rejections, now);
 
         let (error, later) = if rejections.is_empty() {

@@ -26,6 +26,8 @@ pub(crate) struct Sifted {
     pub(crate) unchanged: usize,
     pub(crate) removed: Vec<String>,
     pub(crate) rejections: Vec<Rejection>,
+    /// What the response does not mention is not there.
+    pub(crate) full: bool,
     /// Resources of names that nobody asked for.
     pub(crate) unasked: usize,
 }
@@ -136,7 +138,8 @@ pub(crate) fn sift(
     }
 
     let listed = removed.into_iter().filter(|name| subscription.concerns(name));
-    sifted.removed = if subscription.absence_is_removal(variant) && all_names_known {
+    sifted.full = subscription.absence_is_removal(variant) && all_names_known;
+    sifted.removed = if sifted.full {
         let absent = |name: &&String| !times_named.contains_key(*name);
         let absent: HashSet<String> = subscription.held_names().filter(absent).cloned().collect();
         absent.into_iter().chain(listed).collect::<HashSet<_>>().into_iter().collect()

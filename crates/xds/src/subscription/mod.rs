@@ -139,7 +139,9 @@ impl Subscription {
     /// Whether the removal of this name says anything new.
     pub(crate) fn concerns(&self, name: &str) -> bool {
         match &self.interest {
-            Interest::Wildcard => self.held.contains_key(name),
+            Interest::Wildcard => {
+                self.held.contains_key(name) || self.status.rejected.contains_key(name)
+            }
             Interest::Names(names) => names.contains(name),
         }
     }
@@ -190,6 +192,9 @@ impl Subscription {
     /// Makes the good ones of a message the held ones. The refused ones keep their last good
     /// version, and the refused version is not remembered anywhere.
     pub(crate) fn settle(&mut self, sifted: Sifted, rejections: &[Rejection], now: Instant) {
+        if sifted.full {
+            self.status.rejected.clear();
+        }
         // Resources without a readable name are known by their place in the message only.
         self.status.rejected.retain(|name, _| !name.starts_with('#'));
         for it in rejections {
@@ -203,8 +208,9 @@ impl Subscription {
             }
             self.waiting.clear(&it.name);
             self.status.rejected.remove(&it.name);
-            match it.ttl {
-                Some(ttl) => self.expiry.set(&it.name, now + ttl),
+            // A time to live beyond what the clock can say is for ever.
+            match it.ttl.and_then(|ttl| now.checked_add(ttl)) {
+                Some(at) => self.expiry.set(&it.name, at),
                 None => self.expiry.clear(&it.name),
             }
             self.held.insert(it.name, it.held);
@@ -238,13 +244,14 @@ impl Subscription {
     ) -> Option<Instant> {
         self.status.update_rejected += 1;
         self.status.error = Some(text.to_owned());
-        if let Some(last) = &mut self.refusal
-            && last.judge_again(content, text, now)
-        {
+        let Some(last) = &mut self.refusal else {
+            self.refusal = Some(Refusal::new(content, text.to_owned(), now));
+            return None;
+        };
+        if last.judge_again(content, text, now) {
             return Some(last.next(distances, now));
         }
-        self.refusal = Some(Refusal::new(content, text.to_owned(), now));
-        None
+        last.replace(content, text.to_owned(), now)
     }
 
     /// If exactly this content was refused lately and would be again: the text of the NACK, and

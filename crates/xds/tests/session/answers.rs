@@ -95,6 +95,22 @@ fn c025_a_good_version_clears_the_error() {
 }
 
 #[test]
+fn c025_the_removal_of_a_refused_name_clears_its_error() {
+    for variant in BOTH {
+        let mut it = Conversation::open(variant);
+        it.exchange(&Response::cds("v1", "n1", [eds("a"), refused(eds("never-held"))]));
+        assert_eq!(it.status(&TypeUrl::CLUSTER).rejected.len(), 1);
+        let without = match variant {
+            Variant::Delta => Response::cds("v2", "n2", []).removed("never-held"),
+            Variant::Sotw => Response::cds("v2", "n2", [eds("a")]),
+        };
+        it.exchange(&without);
+        let status = it.status(&TypeUrl::CLUSTER);
+        assert_eq!((&status.error, status.rejected.len()), (&None, 0));
+    }
+}
+
+#[test]
 fn c026_one_bad_resource_of_three_keeps_its_last_good_version() {
     for variant in BOTH {
         let mut it = Conversation::open(variant);

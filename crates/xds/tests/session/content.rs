@@ -54,9 +54,7 @@ fn c141_a_truncated_any_is_refused_alone() {
     message.extend(broken);
 
     let mut it = Conversation::open(Variant::Delta);
-    let received = it
-        .session
-        .handle_message(message.into(), std::time::Instant::from(tokio::time::Instant::now()));
+    let received = it.receive_bytes(message.into());
     let (update, ticket) = received.expect("the message is sound").expect("an update");
     it.judge(update, ticket);
     let requests = it.requests();
@@ -139,8 +137,7 @@ fn v08_a_nonce_of_a_megabyte_ends_the_stream() {
     for variant in BOTH {
         let mut it = Conversation::open(variant);
         let response = Response::cds("v1", &"n".repeat(1 << 20), [eds("a")]);
-        let now = std::time::Instant::from(tokio::time::Instant::now());
-        let result = it.session.handle_message(response.encode(variant), now);
+        let result = it.receive_bytes(response.encode(variant));
         assert!(matches!(result, Err(StreamError::Malformed(_))));
     }
 }
@@ -152,8 +149,7 @@ fn v28_a_message_that_is_none_ends_the_stream_and_changes_nothing() {
         it.exchange(&Response::cds("v1", "n1", [eds("a")]));
         // An invalid string in the envelope, and a field that announces more than there is.
         for message in [&[0x0a, 2, 0xff, 0xfe][..], &[0x12, 0x7f, 1]] {
-            let now = std::time::Instant::from(tokio::time::Instant::now());
-            let result = it.session.handle_message(Bytes::copy_from_slice(message), now);
+            let result = it.receive_bytes(Bytes::copy_from_slice(message));
             let error = result.expect_err("not a response");
             it.close(error);
             assert_eq!(it.store.names(), ["a"]);
@@ -185,11 +181,10 @@ fn no_bytes_whatever_end_the_process() {
                     _ => message.insert(at, rng.random()),
                 }
             }
-            let now = std::time::Instant::from(tokio::time::Instant::now());
-            if let Ok(Some((update, ticket))) = it.session.handle_message(message.into(), now) {
+            if let Ok(Some((update, ticket))) = it.receive_bytes(message.into()) {
                 it.judge(update, ticket);
             }
-            while it.session.poll_request(now).is_some() {}
+            it.requests();
         }
     }
 }

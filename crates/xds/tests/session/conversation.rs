@@ -103,8 +103,15 @@ impl Conversation {
 
     /// Sends a response and leaves it to the test when the handler hears of it.
     pub(crate) fn receive(&mut self, response: &Response) -> Option<(Update, Ticket)> {
-        let message = response.encode(self.variant);
-        self.session.handle_message(message, self.now).expect("a well-formed response")
+        self.receive_bytes(response.encode(self.variant)).expect("a well-formed response")
+    }
+
+    /// Sends bytes that may or may not be a response.
+    pub(crate) fn receive_bytes(
+        &mut self,
+        message: Bytes,
+    ) -> Result<Option<(Update, Ticket)>, StreamError> {
+        self.session.handle_message(message, self.now)
     }
 
     pub(crate) fn judge(&mut self, update: Update, ticket: Ticket) {

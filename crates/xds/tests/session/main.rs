@@ -7,6 +7,7 @@ mod content;
 mod conversation;
 mod opening;
 mod reconnect;
+mod recorded;
 mod removal;
 mod repeated_nacks;
 mod request;

@@ -208,6 +208,36 @@ fn c082_a_stream_that_lived_long_is_followed_within_a_second() {
     }
 }
 
+/// Whatever the server says to end a stream: it is tried again, and nothing that is held changes.
+fn ended_with(code: tonic::Code) {
+    for variant in BOTH {
+        let mut it = synced(config(variant), "");
+        it.pass(Duration::from_secs(60));
+        for attempt in 0..4 {
+            it.close(StreamError::Status { code, message: "says why".into() });
+            let before = it.now();
+            it.connect();
+            assert!(it.now() - before <= Duration::from_secs(30), "attempt {attempt}");
+            it.requests();
+        }
+        let status = it.session.status();
+        assert_eq!(status.last_error.as_deref(), Some(&*format!("status {code:?}: says why")));
+        assert_eq!(it.store.names(), ["a", "b"]);
+        it.exchange(&Response::cds("v2", "c1", [eds("a"), eds("b")]));
+        assert_eq!(it.session.status().last_error, None);
+    }
+}
+
+#[test]
+fn c084_a_server_that_is_overloaded_is_tried_again() {
+    ended_with(tonic::Code::ResourceExhausted);
+}
+
+#[test]
+fn c085_a_server_that_refuses_the_node_is_tried_again() {
+    ended_with(tonic::Code::InvalidArgument);
+}
+
 #[test]
 fn c088_a_fleet_comes_back_spread_out() {
     let mut times: Vec<Duration> = (0..100)

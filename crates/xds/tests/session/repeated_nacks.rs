@@ -94,3 +94,24 @@ fn a_fault_that_returns_after_other_content_is_judged_again() {
     it.exchange(&Response::cds("v1", "n3", [eds("a"), refused(eds("b"))]));
     assert_eq!(it.store.clusters["a"], eds("a"));
 }
+
+#[test]
+fn v09_bad_content_that_differs_each_time_is_slowed_down_as_well() {
+    let mut it = Conversation::open(Variant::Sotw);
+    let mut n = 0;
+    let mut nacks = 0;
+    let mut fresh = it.exchange(&Response::cds("v", "n", [refused(eds("a"))]));
+    while it.now() < Duration::from_secs(10) {
+        for _ in std::mem::take(&mut fresh) {
+            n += 1;
+            nacks += 1;
+            let other = refused(changed(eds("a"), n));
+            fresh.extend(it.exchange(&Response::cds("v", &format!("n{n}"), [other])));
+        }
+        if fresh.is_empty() {
+            fresh = it.pass(Duration::from_millis(1));
+        }
+        assert!(nacks < 1000, "a hot loop");
+    }
+    assert!((10..=110).contains(&nacks), "{nacks}");
+}

@@ -88,6 +88,17 @@ fn c186_a_resource_expires_unless_it_is_refreshed() {
 }
 
 #[test]
+fn c186_a_time_to_live_beyond_the_clock_is_for_ever() {
+    let mut it = Conversation::open(Variant::Delta);
+    for (n, seconds) in [i64::MAX, -1, i64::MIN].into_iter().enumerate() {
+        let response = Response::cds("v1", &format!("c{n}"), [eds("a")]);
+        assert!(it.exchange(&with_ttl(response, seconds))[0].error.is_none());
+    }
+    it.pass(Duration::from_secs(3600));
+    assert_eq!(it.status(&TypeUrl::CLUSTER).held, 1);
+}
+
+#[test]
 fn c187_heartbeats_keep_a_resource() {
     for variant in BOTH {
         let mut it = Conversation::open(variant);

@@ -1,7 +1,9 @@
 //! What the driver adds to the session: sockets, headers, limits.
 
+use std::time::Duration;
+
 use destrier_mock_xds::{Behaviour, Changes, Headers, Listen, MockXds, Script};
-use destrier_xds::{DriverConfig, StreamError, Variant};
+use destrier_xds::{ControlPlane, DriverConfig, Keepalive, StreamError, Variant};
 use tonic::{Code, Status};
 
 use crate::{
@@ -81,4 +83,27 @@ async fn v05_a_message_above_the_limit_ends_the_stream_and_keeps_what_is_held() 
     assert_eq!(plane.clusters(), ["a"]);
     plane.mock.apply(Changes::new().remove_cluster("huge").cluster(&eds("b")));
     plane.until("b", |it| it.names() == ["a", "b"]).await;
+}
+
+#[tokio::test]
+async fn c086_a_connection_that_says_nothing_is_given_up() {
+    // It accepts, and that is all: as half-open as a loopback socket can be.
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let at = silent.local_addr().expect("a bound address");
+    let accepting = tokio::spawn(async move {
+        let mut held = Vec::new();
+        while let Ok((socket, _)) = silent.accept().await {
+            held.push(socket);
+        }
+    });
+    let ping = Duration::from_millis(50);
+    let driver = DriverConfig {
+        keepalive: Keepalive { interval: ping, timeout: ping },
+        ..DriverConfig::new(ControlPlane::Tcp { host: at.ip().to_string(), port: at.port() })
+    };
+    let mock = local(Behaviour::istiod()).await;
+    let plane = Plane::start(mock, driver, config(Variant::Delta));
+    let lost = |error: &StreamError| !matches!(error, StreamError::Connect(_));
+    plane.until_error("a connection without pings", lost).await;
+    accepting.abort();
 }
