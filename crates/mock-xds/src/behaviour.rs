@@ -24,7 +24,8 @@ pub struct Behaviour {
 /// `Resource.version` of the delta variant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ResourceVersions {
-    /// Empty, so `initial_resource_versions` never spare an answer: istiod.
+    /// Empty, so `initial_resource_versions` never spare an answer; and endpoints that were asked
+    /// for before the clusters are sent again after them: istiod.
     Empty,
     /// The revision of the last change. A resource whose version the client holds is not sent.
     Revision,

@@ -21,6 +21,8 @@ struct Watch {
     wildcard: bool,
     names: BTreeSet<String>,
     sent: BTreeMap<String, Sent>,
+    /// Changes up to here have been looked at.
+    seen: Revision,
     nonce: String,
 }
 
@@ -91,6 +93,7 @@ impl DeltaStream {
             // The legacy wildcard, which istiod takes for every type.
             wildcard: subscribe.is_empty() || subscribe.iter().any(|name| name == "*"),
             names: subscribe.iter().filter(|name| *name != "*").cloned().collect(),
+            seen: store.version(type_url),
             ..Watch::default()
         };
         for name in &request.resource_names_unsubscribe {
@@ -140,11 +143,10 @@ impl DeltaStream {
         let Some(watch) = self.watches.get_mut(type_url) else {
             return Vec::new();
         };
-        let mut names = watch.names.clone();
-        if watch.wildcard {
-            names.extend(store.names(type_url).cloned());
-            names.extend(watch.sent.keys().cloned());
-        }
+        let news = store.changed_since(type_url, watch.seen);
+        let names = news.filter(|name| watch.wildcard || watch.names.contains(*name));
+        let names = names.cloned().collect();
+        watch.seen = store.version(type_url);
         watch.answer(type_url, &names, store, behaviour)
     }
 

@@ -21,6 +21,8 @@ struct Watch {
     names: BTreeSet<String>,
     /// The revision of each name when it was last sent; 0 for one that was not there.
     sent: BTreeMap<String, Revision>,
+    /// Changes up to here have been looked at.
+    seen: Revision,
     nonce: String,
 }
 
@@ -47,13 +49,16 @@ impl SotwStream {
         let added: BTreeSet<_> = names.difference(&watch.names).cloned().collect();
         watch.wildcard = names.len() < request.resource_names.len()
             || (names.is_empty() && type_url::is_wildcard(type_url));
-        watch.sent.retain(|name, _| names.contains(name));
+        if !watch.wildcard {
+            watch.sent.retain(|name, _| names.contains(name));
+        }
         watch.names = names;
         if request.error_detail.is_some() {
             let resend = behaviour.rejected == Rejected::ResendAtOnce;
             return resend.then(|| watch.answer_all(type_url, store, behaviour))?;
         }
         if fresh {
+            watch.seen = store.version(type_url);
             let held = !request.version_info.is_empty()
                 && request.version_info == store.version(type_url).to_string();
             if held && behaviour.named_push == NamedPush::AllOfSnapshot {
@@ -79,14 +84,14 @@ impl SotwStream {
         behaviour: &Behaviour,
     ) -> Option<DiscoveryResponse> {
         let watch = self.watches.get_mut(type_url)?;
-        let covered = watch.covered(type_url, store);
-        let changed: BTreeSet<_> = covered
-            .iter()
+        let changed: BTreeSet<_> = store
+            .changed_since(type_url, watch.seen)
+            .filter(|name| watch.wildcard || watch.names.contains(*name))
             .filter(|name| watch.sent.get(*name) != Some(&revision(store, type_url, name)))
             .cloned()
             .collect();
-        let removed = watch.wildcard && watch.sent.keys().any(|name| !covered.contains(name));
-        if changed.is_empty() && !removed {
+        watch.seen = store.version(type_url);
+        if changed.is_empty() {
             return None;
         }
         match behaviour.named_push {

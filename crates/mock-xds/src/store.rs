@@ -22,8 +22,11 @@ pub(crate) struct Store {
 #[derive(Debug, Default)]
 pub(crate) struct Resources {
     /// Of the last change of any of them.
-    pub(crate) revision: Revision,
-    pub(crate) by_name: BTreeMap<String, Stored>,
+    revision: Revision,
+    by_name: BTreeMap<String, Stored>,
+    /// Every name that was set or removed, in order: a push looks at what is new, not at all
+    /// names.
+    log: Vec<(Revision, String)>,
 }
 
 #[derive(Debug, Clone)]
@@ -39,6 +42,7 @@ impl Store {
         for Change { type_url, name, resource } in changes.0 {
             let resources = self.types.entry(type_url).or_default();
             resources.revision = revision;
+            resources.log.push((revision, name.clone()));
             match resource {
                 Some(resource) => {
                     resources.by_name.insert(name, Stored { revision, resource });
@@ -74,8 +78,14 @@ impl Store {
         changes
     }
 
-    pub(crate) fn resources(&self, type_url: &str) -> Option<&Resources> {
-        self.types.get(type_url)
+    /// The names set or removed after a revision.
+    pub(crate) fn changed_since(
+        &self,
+        type_url: &str,
+        revision: Revision,
+    ) -> impl Iterator<Item = &String> {
+        let log = self.types.get(type_url).into_iter().flat_map(|resources| &resources.log);
+        log.rev().take_while(move |(at, _)| *at > revision).map(|(_, name)| name)
     }
 
     pub(crate) fn get(&self, type_url: &str, name: &str) -> Option<&Stored> {
@@ -88,7 +98,7 @@ impl Store {
 
     /// The version of a type in a state-of-the-world answer; 0 before anything was set.
     pub(crate) fn version(&self, type_url: &str) -> Revision {
-        self.resources(type_url).map_or(0, |resources| resources.revision)
+        self.types.get(type_url).map_or(0, |resources| resources.revision)
     }
 
     pub(crate) fn revision(&self) -> Revision {

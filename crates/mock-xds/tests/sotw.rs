@@ -39,6 +39,21 @@ async fn clusters_always_come_in_full() {
 }
 
 #[tokio::test]
+async fn what_went_before_a_client_came_is_no_news_to_it() {
+    let server = start().await;
+    server.apply(two_clusters());
+    server.apply(Changes::new().remove_cluster("a"));
+    let mut client = sotw(&server).await;
+    client.ask(CDS, &[], "", "");
+    assert_eq!(client.next().await.resources.len(), 1);
+    client.ask(EDS, &["b"], "", "");
+    assert_eq!(clusters_of(&client.next().await), ["b"]);
+    server.apply(Changes::new().endpoints(&one_endpoint("b", 9)));
+    let next = client.next().await;
+    assert_eq!((next.type_url.as_str(), clusters_of(&next)), (EDS, vec!["b".to_owned()]));
+}
+
+#[tokio::test]
 async fn istiod_answers_new_names_and_pushes_changed_ones() {
     let server = start().await;
     server.apply(two_clusters());
