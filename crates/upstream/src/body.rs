@@ -179,7 +179,9 @@ impl HttpBody for Body {
 
     fn size_hint(&self) -> SizeHint {
         match &self.kind {
-            Kind::Empty | Kind::Trailers(_) | Kind::Tunnel(_) => SizeHint::with_exact(0),
+            Kind::Empty | Kind::Tunnel(_) => SizeHint::with_exact(0),
+            // A known length would leave no room for them.
+            Kind::Trailers(_) => SizeHint::default(),
             Kind::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Kind::H1(body) => body.size_hint(),
             Kind::Stream(body) => body.size_hint(),

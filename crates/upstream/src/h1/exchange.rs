@@ -42,7 +42,7 @@ pub(crate) async fn exchange(
     payload: &mut Payload,
     options: &HttpOptions,
 ) -> Result<Response<Body>, Failure> {
-    let reused = lease.served() > 0;
+    let reused = !lease.is_fresh();
     lease.begin();
     let mut exchange = Exchange { lease: Some(lease), pump: None, reusable: true };
     let answer_to = answer_to(head);
@@ -220,6 +220,7 @@ impl Exchange {
             None => true,
         };
         if self.reusable && sent && reader.is_empty() {
+            self.pump = None;
             reader.release();
             if let Some(lease) = self.lease.take() {
                 lease.give_back(reader);

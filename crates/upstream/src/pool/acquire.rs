@@ -104,7 +104,7 @@ impl Ask<'_> {
         match grant {
             Grant::Exclusive(reader, life) => {
                 let lease = Lease::new(life, cluster, self.priority);
-                if lease.served() > 0 && reader.stream().quiet() == Quiet::No {
+                if !lease.is_fresh() && reader.stream().quiet() == Quiet::No {
                     drop(reader);
                     lease.end(Ending::Left);
                     return None;

@@ -43,6 +43,8 @@ pub(crate) struct Life {
     pub(crate) local: Option<SocketAddr>,
     /// The worker whose runtime has its registration.
     pub(crate) home: usize,
+    /// It goes straight from its opening to a request: the host had no time to find it idle.
+    pub(crate) fresh: bool,
     /// Requests it was used for.
     pub(crate) served: u32,
     pub(crate) epoch: u64,

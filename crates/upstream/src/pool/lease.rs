@@ -50,9 +50,9 @@ impl Lease {
         Self { life: Some(life), cluster, priority }
     }
 
-    /// Requests that the connection served before this one.
-    pub(crate) fn served(&self) -> u32 {
-        self.life.as_ref().map_or(0, |life| life.served)
+    /// Whether nothing was sent on it yet and it never was idle.
+    pub(crate) fn is_fresh(&self) -> bool {
+        self.life.as_ref().is_some_and(|life| life.fresh)
     }
 
     /// The own address of the connection.
@@ -63,6 +63,7 @@ impl Lease {
     /// Counts the request that begins.
     pub(crate) fn begin(&mut self) {
         if let Some(life) = &mut self.life {
+            life.fresh = false;
             life.served += 1;
         }
     }

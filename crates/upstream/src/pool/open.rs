@@ -162,6 +162,7 @@ impl Attempt {
             opened,
             local,
             home: self.worker,
+            fresh: true,
             served: 0,
             epoch: 0,
         }

@@ -208,7 +208,7 @@ impl State {
     }
 
     /// A connection is no longer used and can serve another request.
-    pub(super) fn freed(&mut self, reader: Reader, life: Box<Life>, now: Instant) {
+    pub(super) fn freed(&mut self, reader: Reader, mut life: Box<Life>, now: Instant) {
         let key = life.key.clone();
         let other_starved =
             self.starved > 0 && self.oldest_starved().is_some_and(|starved| starved != key);
@@ -219,6 +219,7 @@ impl State {
             self.settle();
             self.tidy(&key);
         } else if host.waiting.is_empty() {
+            life.fresh = false;
             host.busy -= 1;
             host.idle.push_back(Idle { reader, life, since: now });
         } else {
@@ -458,7 +459,7 @@ fn begin_stream(
         id: shared.id,
         send,
         local: shared.life.local,
-        reused: shared.life.served > 1,
+        reused: !std::mem::replace(&mut shared.life.fresh, false),
         last: shared.draining,
     })
 }
