@@ -95,10 +95,11 @@ async fn pushed_policy(mesh: &Mesh) -> Result<[Row; 2]> {
         mesh.control_plane.apply(Changes::new().cluster(&cluster));
         // Each is in force before the next comes, and requests flow meanwhile.
         let limit = u64::from(1000 + round);
-        mesh.local.until("the pushed limit", "/breakers", |page| {
-            page["clusters"][REVIEWS]["default"]["max_requests"]["limit"] == limit
-        })
-        .await?;
+        mesh.local
+            .until("the pushed limit", "/breakers", |page| {
+                page["clusters"][REVIEWS]["default"]["max_requests"]["limit"] == limit
+            })
+            .await?;
     }
     let report = running.stop().await.context("the load ran")?;
     let begun = report.answers() + report.failed();
@@ -117,10 +118,11 @@ async fn pushed_policy(mesh: &Mesh) -> Result<[Row; 2]> {
 
 async fn exact_breaker(mesh: &Mesh) -> Result<[Row; 2]> {
     mesh.control_plane.apply(Changes::new().cluster(&limited(SUBSET, 5)));
-    mesh.local.until("the limit", "/breakers", |page| {
-        page["clusters"][SUBSET]["default"]["max_requests"]["limit"] == 5
-    })
-    .await?;
+    mesh.local
+        .until("the limit", "/breakers", |page| {
+            page["clusters"][SUBSET]["default"]["max_requests"]["limit"] == 5
+        })
+        .await?;
     let gate = Gate::closed();
     let backend = mesh.backends.first().context("there are backends")?;
     backend.update(|behaviour| behaviour.gate = Some(gate.clone()));
@@ -147,8 +149,8 @@ async fn exact_breaker(mesh: &Mesh) -> Result<[Row; 2]> {
         answer.head.status == 503 && answer.head.headers.contains_key("x-envoy-overloaded")
     };
     let refused = answers.iter().filter(overloaded).count();
-    let counted =
-        mesh.local.stat(&format!("cluster.{SUBSET}.upstream_rq_active_overflow")).await? - refused_before;
+    let counted = mesh.local.stat(&format!("cluster.{SUBSET}.upstream_rq_active_overflow")).await?
+        - refused_before;
     Ok([
         Row::new(
             "8 requests, max_requests 5",
