@@ -1,11 +1,11 @@
 //! `endpoint.proto: ClusterLoadAssignment` to [`EndpointSet`].
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, LazyLock};
 
 use destrier_policy::{
-    DropOverload, Endpoint, EndpointSet, HealthStatus, Locality, LocalityEndpoints, Metadata,
-    Percent,
+    Address, DropOverload, Endpoint, EndpointSet, FieldStanding, HealthStatus, Locality,
+    LocalityEndpoints, Metadata, Percent,
 };
 use endpoint::cluster_load_assignment::Policy;
 use endpoint::cluster_load_assignment::policy::DropOverload as DropOverloadProto;
@@ -46,6 +46,11 @@ pub(crate) fn endpoint_set(
         let address = reader.read("address", endpoint.address.as_ref(), proto::address);
         if endpoint.address.is_none() {
             reader.field("address").refuse("must be set");
+        }
+        if address.as_ref().and_then(Address::ip).is_some_and(|address| address.port() == 0) {
+            // Nothing listens there. One such endpoint must not cost the others, but has to be seen.
+            reader.field("address").note(FieldStanding::Tolerated);
+            return None;
         }
         address
     });
@@ -133,7 +138,19 @@ pub(crate) fn groups<'a, T>(
 ) -> Vec<Group<T>> {
     let mut reader = reader.field("endpoints");
     let groups = assignment.endpoints.iter().enumerate();
-    groups.map(|(index, group)| locality(group, &mut reader.index(index), &mut target)).collect()
+    let groups: Vec<_> = groups
+        .map(|(index, group)| locality(group, &mut reader.index(index), &mut target))
+        .collect();
+    let mut totals = BTreeMap::new();
+    for group in &groups {
+        *totals.entry(group.priority).or_default() += u64::from(group.weight.unwrap_or(0));
+    }
+    for (priority, total) in totals {
+        if let Err(why) = total_weight(total) {
+            reader.refuse(format!("the localities of priority {priority}: {why}"));
+        }
+    }
+    groups
 }
 
 fn locality<'a, T>(
@@ -149,13 +166,15 @@ fn locality<'a, T>(
     let weight = reader.read("load_balancing_weight", weight, at_least_one);
     let mut reader = reader.field("lb_endpoints");
     let endpoints = group.lb_endpoints.iter().enumerate();
+    let endpoints: Vec<_> = endpoints
+        .filter_map(|(index, entry)| lb_endpoint(entry, &mut reader.index(index), target))
+        .collect();
+    reader.check(total_weight(endpoints.iter().map(|endpoint| u64::from(endpoint.weight)).sum()));
     Group {
         locality: group.locality.as_ref().map(locality_name).unwrap_or_default(),
         priority: group.priority,
         weight,
-        endpoints: endpoints
-            .filter_map(|(index, entry)| lb_endpoint(entry, &mut reader.index(index), target))
-            .collect(),
+        endpoints,
     }
 }
 
@@ -217,6 +236,14 @@ pub(crate) fn health_status(status: i32) -> Result<HealthStatus, Fault> {
 
 fn at_least_one(value: &UInt32Value) -> Result<u32, Fault> {
     if value.value == 0 { Err("must be at least 1".into()) } else { Ok(value.value) }
+}
+
+/// Pickers add weights up in 32 bits, as in Envoy.
+fn total_weight(total: u64) -> Result<(), Fault> {
+    if total > u32::MAX.into() {
+        return Err(format!("the weights add up to {total}, more than {}", u32::MAX));
+    }
+    Ok(())
 }
 
 fn keep_first_of_each_address(set: &mut EndpointSet) {

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use destrier_policy::{
-    Address, ClusterPolicy, Discovery, Endpoint, EndpointSet, LbPolicy, Locality, LocalityEndpoints,
+    Address, ClusterPolicy, Discovery, Endpoint, EndpointSet, Locality, LocalityEndpoints,
 };
 use envoy_types::pb::envoy::config::cluster::v3::Cluster;
 use envoy_types::pb::envoy::config::core::v3::address::Address as AddressKind;
@@ -99,11 +99,7 @@ pub(super) fn translate(
     match &policy.discovery {
         Discovery::Static => {
             let set = assignment.map(|assignment| endpoint_set(assignment, &mut reader));
-            let set = set.unwrap_or_default();
-            if matches!(policy.lb, LbPolicy::RingHash { .. } | LbPolicy::Maglev { .. }) {
-                check_weights(&set, &mut reader);
-            }
-            Some(LoadAssignment::Static(set))
+            Some(LoadAssignment::Static(set.unwrap_or_default()))
         }
         Discovery::StrictDns(_) => Some(LoadAssignment::Dns(names(assignment, &mut reader))),
         Discovery::LogicalDns(_) => {
@@ -115,24 +111,6 @@ pub(super) fn translate(
             Some(LoadAssignment::Dns(names))
         }
         Discovery::Eds { .. } | Discovery::OriginalDst => None,
-    }
-}
-
-/// A ring and a Maglev table are built from 32-bit sums.
-fn check_weights(set: &EndpointSet, reader: &mut Reader<'_, '_>) {
-    const LARGEST: u64 = u32::MAX as u64;
-    let mut sum_of_localities = 0_u64;
-    for group in &set.localities {
-        sum_of_localities += u64::from(group.weight.unwrap_or_default());
-        let sum: u64 = group.endpoints.iter().map(|endpoint| u64::from(endpoint.weight)).sum();
-        if sum > LARGEST {
-            let reason = format!("the weights of the endpoints of a locality sum up to {sum}");
-            reader.field("endpoints").refuse(reason);
-        }
-    }
-    if sum_of_localities > LARGEST {
-        let reason = format!("the weights of the localities sum up to {sum_of_localities}");
-        reader.field("endpoints").refuse(reason);
     }
 }
 

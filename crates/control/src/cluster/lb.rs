@@ -172,7 +172,8 @@ fn maglev_size(size: &UInt64Value) -> Result<u64, Fault> {
     if size > LARGEST_TABLE {
         return Err(format!("{size} is above {LARGEST_TABLE}"));
     }
-    let is_prime = size >= 2 && (2..).take_while(|d| d * d <= size).all(|d| !size.is_multiple_of(d));
+    let is_prime =
+        size >= 2 && (2..).take_while(|d| d * d <= size).all(|d| !size.is_multiple_of(d));
     if is_prime { Ok(size) } else { Err(format!("{size} is not a prime number")) }
 }
 

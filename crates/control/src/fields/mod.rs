@@ -12,8 +12,6 @@ mod lb;
 mod listener;
 mod route;
 
-use std::collections::HashMap;
-
 use destrier_policy::FieldStanding;
 
 use crate::path::FieldPath;
@@ -137,14 +135,6 @@ impl<M: Surveyed> Holds for Vec<M> {
     fn survey_within(&self, outer: Standing, path: &FieldPath<'_>, report: &mut Report<'_>) {
         for (index, message) in self.iter().enumerate() {
             message.survey(outer, &path.index(index), report);
-        }
-    }
-}
-
-impl<M: Surveyed> Holds for HashMap<String, M> {
-    fn survey_within(&self, outer: Standing, path: &FieldPath<'_>, report: &mut Report<'_>) {
-        for (key, message) in self {
-            message.survey(outer, &path.key(key), report);
         }
     }
 }

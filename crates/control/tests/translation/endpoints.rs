@@ -146,7 +146,7 @@ fn what_an_endpoint_says_is_kept() {
 #[test]
 fn a_status_of_a_later_api_is_unknown() {
     let set = endpoints(&entry(
-        "health_status: 9, endpoint: {address: {socket_address: {address: 10.0.0.1, port_value: 0}}}",
+        "health_status: 9, endpoint: {address: {socket_address: {address: 10.0.0.1, port_value: 1}}}",
     ))
     .expect("valid");
     assert_eq!(set.iter().next().map(|(_, endpoint)| endpoint.health), Some(HealthStatus::Unknown));
@@ -186,4 +186,19 @@ fn overload_is_dropped_by_the_share_given() {
     let drop = set.drop_overload.expect("set");
     assert_eq!((&*drop.category, drop.share.get()), ("lb", 0.05));
     assert_eq!(set.overprovisioning_factor, 50);
+}
+
+#[test]
+fn an_endpoint_with_port_0_is_left_out_and_named() {
+    let endpoint = |port: u16| {
+        format!(
+            "{{endpoint: {{address: {{socket_address: {{address: 10.0.0.1, port_value: {port}}}}}}}}}"
+        )
+    };
+    let fields = locality(&format!("lb_endpoints: [{}, {}]", endpoint(0), endpoint(8080)));
+    let set = endpoints(&fields).expect("the other one counts");
+    let addresses: Vec<_> = set.iter().map(|(_, host)| host.address.to_string()).collect();
+    assert_eq!(addresses, ["10.0.0.1:8080"]);
+    let notes: Vec<_> = set.notes.iter().map(|note| &*note.field).collect();
+    assert_eq!(notes, ["endpoints[].lb_endpoints[].endpoint.address"]);
 }

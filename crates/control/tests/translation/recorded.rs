@@ -34,7 +34,7 @@ enum Fold<'a> {
 }
 
 impl Mesh {
-    fn apply(&mut self, resources: &[&Any], fold: &Fold<'_>) {
+    fn apply(&mut self, resources: &[Any], fold: &Fold<'_>) {
         let is_clusters = resources.iter().any(|any| any.type_url == Cluster::type_url());
         match fold {
             Fold::Full if is_clusters => {
@@ -88,23 +88,37 @@ fn sorted(directory: &Path) -> Vec<PathBuf> {
     paths
 }
 
+/// The resources of one recorded message, and the names that it removes.
+fn read_message(file: &Path, mode: &str) -> (Vec<Any>, Vec<String>) {
+    let bytes = std::fs::read(file).expect("test data can be read");
+    if mode == "delta" {
+        let response = DeltaDiscoveryResponse::decode(bytes.as_slice()).expect("recorded as such");
+        let resources = response.resources.into_iter().filter_map(|entry| entry.resource);
+        (resources.collect(), response.removed_resources)
+    } else {
+        let response = DiscoveryResponse::decode(bytes.as_slice()).expect("recorded as such");
+        (response.resources, Vec::new())
+    }
+}
+
+/// Every resource of the delta recordings.
+pub(crate) fn recorded_resources() -> Vec<Any> {
+    let rounds = folders().into_iter().flat_map(|folder| sorted(&folder.join("delta")));
+    let files = rounds.flat_map(|round| sorted(&round));
+    files.flat_map(|file| read_message(&file, "delta").0).collect()
+}
+
 /// The mesh after each round.
 fn rounds(folder: &Path, mode: &str) -> Vec<Mesh> {
     let mut mesh = Mesh::default();
     let after_each = sorted(&folder.join(mode)).into_iter().map(|round| {
         for file in sorted(&round) {
-            let bytes = std::fs::read(&file).expect("test data can be read");
-            if mode == "delta" {
-                let response =
-                    DeltaDiscoveryResponse::decode(bytes.as_slice()).expect("recorded as such");
-                let resources: Vec<&Any> =
-                    response.resources.iter().filter_map(|entry| entry.resource.as_ref()).collect();
-                mesh.apply(&resources, &Fold::Changes { removed: &response.removed_resources });
-            } else {
-                let response =
-                    DiscoveryResponse::decode(bytes.as_slice()).expect("recorded as such");
-                mesh.apply(&response.resources.iter().collect::<Vec<_>>(), &Fold::Full);
-            }
+            let (resources, removed) = read_message(&file, mode);
+            let fold = match mode {
+                "delta" => Fold::Changes { removed: &removed },
+                _ => Fold::Full,
+            };
+            mesh.apply(&resources, &fold);
         }
         mesh.clone()
     });
