@@ -12,6 +12,8 @@ mod lease;
 mod open;
 mod state;
 mod sweep;
+#[cfg(test)]
+mod tests;
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
@@ -100,7 +102,7 @@ impl Pool {
     fn with<T>(&self, decide: impl FnOnce(&mut State) -> T) -> T {
         let mut state = lock(&self.state);
         let decided = decide(&mut state);
-        let wakers = state.take_wakers();
+        let wakers = state.decided();
         drop(state);
         for waker in wakers {
             waker.wake();

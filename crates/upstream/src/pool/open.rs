@@ -171,9 +171,16 @@ impl Attempt {
 
 impl Drop for Attempt {
     fn drop(&mut self) {
-        if !self.decided {
-            self.failed(&ForwardError::ConnectFailed("runtime_shut_down".to_owned()));
+        if self.decided {
+            return;
         }
+        // Its runtime ends.
+        let state = self.cluster.state();
+        count_closed(state.stats(), &self.life(self.begun, None), |stats| {
+            stats.upstream_cx_destroy_local.inc();
+        });
+        let pool = state.pools().known(self.priority);
+        pool.counting(state, |state| state.open_abandoned(&self.key, self.capacity));
     }
 }
 

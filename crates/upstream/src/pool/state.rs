@@ -53,8 +53,10 @@ impl State {
         }
     }
 
-    /// Who is to be woken after the lock was given back.
-    pub(super) fn take_wakers(&mut self) -> Vec<Waker> {
+    /// A decision is made: its outcome shows in the gauge, never a step on the way. Gives who is to be
+    /// woken when the lock is free again.
+    pub(super) fn decided(&mut self) -> Vec<Waker> {
+        self.limits.pending.set_used(self.starved);
         std::mem::take(&mut self.wake)
     }
 
@@ -202,6 +204,15 @@ impl State {
         for _ in 0..failing {
             self.grant_oldest(key, Grant::Failed(error.clone()));
         }
+        self.recount(key);
+        self.settle();
+        self.tidy(key);
+    }
+
+    /// Nobody goes on opening it: whoever waits may begin anew.
+    pub(super) fn open_abandoned(&mut self, key: &Key, capacity: u32) {
+        self.disconnected();
+        self.host(key).opening -= capacity;
         self.recount(key);
         self.settle();
         self.tidy(key);
@@ -420,7 +431,6 @@ impl State {
         let starved = (host.waiting.len() as u32).saturating_sub(host.opening);
         self.starved = self.starved - host.starved + starved;
         host.starved = starved;
-        self.limits.pending.set_used(self.starved);
     }
 
     fn host(&mut self, key: &Key) -> &mut HostPool {
