@@ -150,4 +150,16 @@ mod tests {
             assert_eq!(version_of(read), version, "{read:?}");
         }
     }
+
+    /// The size of the future that a function returns.
+    fn size<A, B, F: Future>(_: impl Fn(A, B) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    /// An idle connection costs what its task needs at most.
+    #[test]
+    fn a_connection_stays_small() {
+        let bytes = size(serve);
+        assert!(bytes < 12 << 10, "{bytes} bytes");
+    }
 }

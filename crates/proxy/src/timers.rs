@@ -74,3 +74,69 @@ impl Timers {
         [request, response, idle].into_iter().flatten().min_by_key(|(deadline, _)| *deadline)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    async fn expired(timers: &mut Timers, body: Option<&RequestProgress>) -> Expired {
+        poll_fn(|cx| timers.poll(cx, body)).await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_first_deadline_wins() {
+        let start = Instant::now();
+        let mut timers = Timers::new(start, Alarm::default());
+        timers.idle = Some(SECOND * 9);
+        timers.response = Some(SECOND * 4);
+        assert_eq!(expired(&mut timers, None).await, Expired::Response);
+        assert_eq!(start.elapsed(), SECOND * 4);
+        timers.response = None;
+        assert_eq!(expired(&mut timers, None).await, Expired::Idle);
+        assert_eq!(start.elapsed(), SECOND * 9);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_route_counts_from_the_end_of_the_request() {
+        let start = Instant::now();
+        let body = RequestProgress::new(start);
+        let mut timers = Timers::new(start, Alarm::default());
+        timers.response = Some(SECOND * 4);
+        timers.request = Some(SECOND * 60);
+        tokio::time::sleep(SECOND * 10).await;
+        body.moved(3, Instant::now());
+        body.ended(Instant::now());
+        assert_eq!(expired(&mut timers, Some(&body)).await, Expired::Response);
+        assert_eq!(start.elapsed(), SECOND * 14);
+        assert_eq!(body.bytes(), 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_that_does_not_end_is_ended() {
+        let start = Instant::now();
+        let body = RequestProgress::new(start);
+        let mut timers = Timers::new(start, Alarm::default());
+        timers.response = Some(SECOND);
+        timers.request = Some(SECOND * 3);
+        assert_eq!(expired(&mut timers, Some(&body)).await, Expired::Request);
+        assert_eq!(start.elapsed(), SECOND * 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn progress_on_either_side_is_progress() {
+        let start = Instant::now();
+        let body = RequestProgress::new(start);
+        let mut timers = Timers::new(start, Alarm::default());
+        timers.idle = Some(SECOND * 5);
+        tokio::time::sleep(SECOND * 4).await;
+        body.moved(1, Instant::now());
+        tokio::time::sleep(SECOND * 4).await;
+        timers.response_moved = Instant::now();
+        assert_eq!(expired(&mut timers, Some(&body)).await, Expired::Idle);
+        assert_eq!(start.elapsed(), SECOND * 13);
+    }
+}

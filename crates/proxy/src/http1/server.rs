@@ -4,6 +4,7 @@ use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use destrier_http1::{
     BodyLength, CONTINUE, ConnectionOption, HeadError, HeadLimits, HeadParser, RequestHead,
@@ -57,6 +58,25 @@ enum Then {
     Cut,
 }
 
+/// How long a connection is idle before it gives its buffers back. Longer than most deadlines of a
+/// request, so that the alarm of a busy connection stays as it is.
+const REST: Duration = Duration::from_secs(20);
+
+/// A wait for a head.
+#[derive(Default)]
+struct Waiting {
+    since: Option<Instant>,
+    /// When the first byte of the head was there.
+    begun: Option<Instant>,
+    rested: bool,
+}
+
+impl Waiting {
+    fn rest_at(&self) -> Option<Instant> {
+        self.since.filter(|_| !self.rested).map(|since| since + REST)
+    }
+}
+
 impl Server {
     pub(super) fn new(connection: HttpConnection) -> Self {
         let HttpConnection { stream, buffer, ends, scope, drain, forward } = connection;
@@ -104,17 +124,11 @@ impl Server {
 
     /// Reads a head.
     async fn next(&mut self) -> Next {
-        let mut idle_since = None;
-        let mut begun_at = None;
-        poll_fn(|cx| self.poll_next(cx, &mut idle_since, &mut begun_at)).await
+        let mut waiting = Waiting::default();
+        poll_fn(|cx| self.poll_next(cx, &mut waiting)).await
     }
 
-    fn poll_next(
-        &mut self,
-        cx: &mut Context<'_>,
-        idle_since: &mut Option<Instant>,
-        begun_at: &mut Option<Instant>,
-    ) -> Poll<Next> {
+    fn poll_next(&mut self, cx: &mut Context<'_>, waiting: &mut Waiting) -> Poll<Next> {
         let Some(reader) = &mut self.reading.reader else { return Poll::Ready(Next::End) };
         loop {
             if !reader.is_empty() {
@@ -130,32 +144,57 @@ impl Server {
                 Poll::Pending => break,
             }
         }
-        let policy = &self.scope.policy;
         let begun = !reader.is_empty();
-        let deadline = if begun {
-            let begun_at = *begun_at.get_or_insert_with(Instant::now);
-            policy.request_headers_timeout.map(|timeout| begun_at + timeout)
-        } else {
-            let idle_since = *idle_since.get_or_insert_with(Instant::now);
-            let idle = policy.idle_timeout.map(|patience| idle_since + patience);
-            let leaving = self.drain.idle_until();
-            idle.into_iter().chain(leaving).min()
-        };
-        self.alarm.set(deadline);
-        if self.alarm.poll(cx).is_pending() {
-            return Poll::Pending;
+        loop {
+            let deadline = if begun { self.head_until(waiting) } else { self.idle_until(waiting) };
+            let rest = waiting.rest_at().filter(|_| !begun);
+            self.alarm.set(deadline.into_iter().chain(rest).min());
+            if self.alarm.poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+            if rest.is_some() && rest <= deadline.or(rest) {
+                waiting.rested = true;
+                self.rest();
+                continue;
+            }
+            return Poll::Ready(if begun { self.slow_head() } else { self.idle_too_long() });
         }
+    }
+
+    /// Until when a head that has begun must be complete.
+    fn head_until(&self, waiting: &mut Waiting) -> Option<Instant> {
+        let begun = *waiting.begun.get_or_insert_with(Instant::now);
+        self.scope.policy.request_headers_timeout.map(|timeout| begun + timeout)
+    }
+
+    /// Until when a head must begin.
+    fn idle_until(&self, waiting: &mut Waiting) -> Option<Instant> {
+        let since = *waiting.since.get_or_insert_with(Instant::now);
+        let idle = self.scope.policy.idle_timeout.map(|timeout| since + timeout);
+        idle.into_iter().chain(self.drain.idle_until()).min()
+    }
+
+    /// Gives memory back in a long wait.
+    fn rest(&mut self) {
+        self.outbox = Outbox::default();
+        if let Some(reader) = &mut self.reading.reader {
+            reader.release();
+        }
+    }
+
+    fn slow_head(&self) -> Next {
+        self.scope.stats.downstream_rq_header_timeout.inc();
+        Next::Refuse(LocalReply::request_timeout())
+    }
+
+    fn idle_too_long(&self) -> Next {
         let stats = &self.scope.stats;
-        Poll::Ready(if begun {
-            stats.downstream_rq_header_timeout.inc();
-            Next::Refuse(LocalReply::request_timeout())
-        } else if self.drain.has_begun() {
+        if self.drain.has_begun() {
             stats.downstream_cx_drain_close.inc();
-            Next::End
         } else {
             stats.downstream_cx_idle_timeout.inc();
-            Next::End
-        })
+        }
+        Next::End
     }
 
     fn malformed(&self, error: HeadError) -> LocalReply {
