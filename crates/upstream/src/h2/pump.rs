@@ -34,7 +34,11 @@ impl Pump {
     }
 }
 
-async fn run(mut stream: SendStream<Bytes>, first: Bytes, mut body: Box<Body>) -> Result<(), BodyError> {
+async fn run(
+    mut stream: SendStream<Bytes>,
+    first: Bytes,
+    mut body: Box<Body>,
+) -> Result<(), BodyError> {
     let sent = send_all(&mut stream, first, &mut body).await;
     if sent.is_err() {
         // The host must not take the part for the whole.

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 use destrier_policy::{
-    Address, ClusterName, ClusterPolicy, ClusterSpec, Endpoint, EndpointSet, HealthStatus, Lifecycle,
-    Locality, LocalityEndpoints, RoutingPriority, Snapshot, Thresholds,
+    Address, ClusterName, ClusterPolicy, ClusterSpec, Endpoint, EndpointSet, HealthStatus,
+    Lifecycle, Locality, LocalityEndpoints, RoutingPriority, Snapshot, Thresholds,
 };
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};

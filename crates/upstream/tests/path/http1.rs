@@ -73,7 +73,10 @@ async fn chunked_answers_and_such_that_end_with_the_connection() {
     bed.publish(|policy| policy.http.http1.enable_trailers = true).await;
     let answer = sender.send(get("/chunked")).await.expect("it is answered");
     let body = answer.into_body().collect().await.expect("it is whole");
-    assert_eq!(body.trailers().map(|trailers| trailers["x-t"].clone()), Some("1".parse().expect("valid")));
+    assert_eq!(
+        body.trailers().map(|trailers| trailers["x-t"].clone()),
+        Some("1".parse().expect("valid"))
+    );
 
     let (address, _) = closing(b"HTTP/1.0 200 OK\r\n\r\nto the end").await;
     let bed = Bed::new(&[address], |_| ()).await;
@@ -96,7 +99,8 @@ async fn closing(bytes: &'static [u8]) -> (std::net::SocketAddr, std::sync::Arc<
 #[tokio::test]
 async fn interim_answers_are_dropped() {
     let (address, _) = answering(|_| {
-        let mut bytes = b"HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n".to_vec();
+        let mut bytes =
+            b"HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n".to_vec();
         bytes.extend(ok("final"));
         bytes
     })
@@ -140,7 +144,9 @@ async fn what_is_no_answer_is_an_error() {
 
 #[tokio::test]
 async fn limits_of_the_head_are_those_of_the_policy() {
-    let (address, _) = answering(|_| b"HTTP/1.1 200 OK\r\na: 1\r\nb: 2\r\ncontent-length: 0\r\n\r\n".to_vec()).await;
+    let (address, _) =
+        answering(|_| b"HTTP/1.1 200 OK\r\na: 1\r\nb: 2\r\ncontent-length: 0\r\n\r\n".to_vec())
+            .await;
     let limited = |http: &mut HttpOptions| http.max_headers_count = 2;
     let bed = Bed::new(&[address], |policy| limited(&mut policy.http)).await;
     let error = bed.forward(0).get("/").await.expect_err("there are three");
@@ -199,9 +205,14 @@ async fn failures_to_reach_a_host() {
     bed.quiet().await;
     assert_eq!(bed.used(Limit::Connections), 0);
     for stat in [
-        "upstream_cx_connect_fail", "upstream_cx_destroy", "upstream_cx_destroy_remote",
-        "upstream_cx_http1_total", "upstream_cx_total", "upstream_rq_503",
-        "upstream_rq_pending_failure_eject", "upstream_rq_pending_total",
+        "upstream_cx_connect_fail",
+        "upstream_cx_destroy",
+        "upstream_cx_destroy_remote",
+        "upstream_cx_http1_total",
+        "upstream_cx_total",
+        "upstream_rq_503",
+        "upstream_rq_pending_failure_eject",
+        "upstream_rq_pending_total",
     ] {
         assert_eq!(bed.stat(stat), 1, "{stat}");
     }
@@ -254,7 +265,9 @@ async fn the_host_of_an_http2_request_becomes_a_header() {
     .await;
     let bed = Bed::new(&[address], |_| ()).await;
     let request = Request::get("http://example.test/p?q").body(Body::empty()).expect("valid");
-    let (_, head) = crate::support::read(bed.forward(0).send(request).await.expect("answered")).await.expect("whole");
+    let (_, head) = crate::support::read(bed.forward(0).send(request).await.expect("answered"))
+        .await
+        .expect("whole");
     assert_eq!(head, "GET /p?q HTTP/1.1\r\nhost: example.test\r\n\r\n");
     let (_, head) = crate::support::read(
         bed.forward(0).send(post("/", Body::empty())).await.expect("answered"),
@@ -272,7 +285,9 @@ async fn an_answer_is_not_read_ahead_of_its_receiver() {
         let mut buffer = Vec::new();
         crate::support::read_head(&mut stream, &mut buffer).await.expect("a head");
         let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {SIZE}\r\n\r\n");
-        tokio::io::AsyncWriteExt::write_all(&mut stream, head.as_bytes()).await.expect("it is read");
+        tokio::io::AsyncWriteExt::write_all(&mut stream, head.as_bytes())
+            .await
+            .expect("it is read");
         let piece = vec![b'x'; 64 << 10];
         for _ in 0..SIZE / piece.len() {
             tokio::io::AsyncWriteExt::write_all(&mut stream, &piece).await.expect("it is read");

@@ -15,7 +15,9 @@ async fn fickle(after: Duration) -> (std::net::SocketAddr, Arc<Seen>) {
     host(move |mut stream, seen| async move {
         let mut buffer = Vec::new();
         let mut patience = Duration::from_secs(10);
-        while let Ok(Some(_)) = tokio::time::timeout(patience, read_head(&mut stream, &mut buffer)).await {
+        while let Ok(Some(_)) =
+            tokio::time::timeout(patience, read_head(&mut stream, &mut buffer)).await
+        {
             patience = after;
             seen.requests.fetch_add(1, Ordering::SeqCst);
             if stream.write_all(&ok("ok")).await.is_err() {
@@ -95,7 +97,8 @@ async fn only_idempotent_requests_are_sent_again() {
 #[tokio::test]
 async fn a_connection_serves_so_many_requests_and_no_more() {
     let (address, seen) = answering(ok).await;
-    let bed = Bed::new(&[address], |policy| policy.http.max_requests_per_connection = Some(2)).await;
+    let bed =
+        Bed::new(&[address], |policy| policy.http.max_requests_per_connection = Some(2)).await;
     for _ in 0..5 {
         bed.forward(0).get("/").await.expect("answered");
     }

@@ -1,7 +1,5 @@
 //! What the tests of the data path share: clusters in force, and hosts on loopback that do as told.
 
-
-
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -10,8 +8,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use destrier_policy::{
-    Address, ClusterName, ClusterPolicy, ClusterSpec, DropOverload, Endpoint, EndpointSet, HealthStatus, Lifecycle,
-    Locality, LocalityEndpoints, Percent, RoutingPriority, Snapshot,
+    Address, ClusterName, ClusterPolicy, ClusterSpec, DropOverload, Endpoint, EndpointSet,
+    HealthStatus, Lifecycle, Locality, LocalityEndpoints, Percent, RoutingPriority, Snapshot,
 };
 use destrier_upstream::{
     Body, Cluster, ClusterManager, Downstream, Forward, ForwardError, Limit, StatValue, Target,
@@ -128,7 +126,10 @@ impl Sender {
         Self { priority: RoutingPriority::High, ..self }
     }
 
-    pub(crate) async fn send(&self, request: Request<Body>) -> Result<Response<Body>, ForwardError> {
+    pub(crate) async fn send(
+        &self,
+        request: Request<Body>,
+    ) -> Result<Response<Body>, ForwardError> {
         self.send_as(request, Downstream::Http1).await
     }
 
@@ -137,8 +138,7 @@ impl Sender {
         request: Request<Body>,
         downstream: Downstream,
     ) -> Result<Response<Body>, ForwardError> {
-        let target =
-            Target { cluster: &self.name, priority: self.priority, downstream };
+        let target = Target { cluster: &self.name, priority: self.priority, downstream };
         let mut info = UpstreamInfo::default();
         let answer = self.forward.send(target, request, &mut info);
         let patience = Duration::from_secs(30);
@@ -204,6 +204,8 @@ pub(crate) struct Seen {
     pub(crate) connections: AtomicUsize,
     pub(crate) open: AtomicUsize,
     pub(crate) peak: AtomicUsize,
+    /// The most streams at once on one connection.
+    pub(crate) streams: AtomicUsize,
     pub(crate) requests: AtomicUsize,
 }
 
@@ -214,7 +216,9 @@ impl Seen {
 }
 
 /// A host that hands each connection to `serve`.
-pub(crate) async fn host<F>(serve: impl Fn(TcpStream, Arc<Seen>) -> F + Send + 'static) -> (SocketAddr, Arc<Seen>)
+pub(crate) async fn host<F>(
+    serve: impl Fn(TcpStream, Arc<Seen>) -> F + Send + 'static,
+) -> (SocketAddr, Arc<Seen>)
 where
     F: Future<Output = ()> + Send + 'static,
 {
@@ -254,7 +258,9 @@ pub(crate) async fn read_head(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> O
 }
 
 /// Answers each request (without a body) with `answer(path)`.
-pub(crate) async fn answering(answer: impl Fn(&str) -> Vec<u8> + Send + Sync + 'static) -> (SocketAddr, Arc<Seen>) {
+pub(crate) async fn answering(
+    answer: impl Fn(&str) -> Vec<u8> + Send + Sync + 'static,
+) -> (SocketAddr, Arc<Seen>) {
     let answer = Arc::new(answer);
     host(move |mut stream, seen| {
         let answer = answer.clone();

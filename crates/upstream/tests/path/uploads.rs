@@ -80,7 +80,8 @@ async fn a_body_of_unknown_length_is_chunked_and_the_connection_goes_on() {
 async fn trailers_of_a_request_are_dropped_unless_enabled() {
     let (address, _) = echoing("\r\n\r\n").await;
     let bed = Bed::new(&[address], |_| ()).await;
-    for (enabled, wanted) in [(false, "1\r\na\r\n0\r\n\r\n"), (true, "1\r\na\r\n0\r\nx: 1\r\n\r\n")] {
+    for (enabled, wanted) in [(false, "1\r\na\r\n0\r\n\r\n"), (true, "1\r\na\r\n0\r\nx: 1\r\n\r\n")]
+    {
         bed.publish(|policy| policy.http.http1.enable_trailers = enabled).await;
         let trailers = http::HeaderMap::from_iter([(
             http::HeaderName::from_static("x"),
