@@ -111,11 +111,9 @@ impl Assembler {
     ) {
         let origin = cluster.policy.origin;
         let entry = self.entries.entry(name.clone()).or_insert_with(|| Entry::new(origin));
-        let before = entry.service_names();
         let (policy, source) = Source::of(cluster);
         self.names_changed |= dns_options(&policy).is_some() || !entry.host_names().is_empty();
         entry.update(policy, source, &self.assignments, now.mono);
-        self.resubscribe(name, &before);
         let version = StoredVersion { version: version.into(), body, last_updated: now.wall };
         self.store.accept_cluster(name, origin, version);
         self.settle(name, now);
@@ -134,10 +132,8 @@ impl Assembler {
         if entry.active.is_none() || !self.referenced.contains(name) {
             return self.drop_cluster(name);
         }
-        let before = entry.service_names();
         self.names_changed |= !entry.host_names().is_empty();
         entry.keep_until(now.mono + self.settings.deletion_grace);
-        self.resubscribe(name, &before);
         self.store.set_cluster_removed(name);
         self.settle(name, now);
     }

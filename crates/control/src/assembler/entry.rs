@@ -24,6 +24,8 @@ pub(super) struct Entry {
     pub(super) removed: Option<Instant>,
     /// What its names resolved to.
     pub(super) resolved: Resolved,
+    /// The assignments that it is entered for.
+    subscribed: Vec<Arc<str>>,
 }
 
 /// A policy, and where its hosts come from.
@@ -63,7 +65,14 @@ impl Warming {
 
 impl Entry {
     pub(super) fn new(origin: Origin) -> Self {
-        Self { origin, active: None, warming: None, removed: None, resolved: Resolved::new() }
+        Self {
+            origin,
+            active: None,
+            warming: None,
+            removed: None,
+            resolved: Resolved::new(),
+            subscribed: Vec::new(),
+        }
     }
 
     /// Takes a new version, which supersedes one that waits. An equal policy stays the object it is.
@@ -141,6 +150,11 @@ impl Entry {
         }
     }
 
+    /// It is gone.
+    pub(super) fn clear(&mut self) {
+        (self.active, self.warming) = (None, None);
+    }
+
     /// The control plane removed it, and something still needs it.
     pub(super) fn keep_until(&mut self, until: Instant) {
         self.warming = None;
@@ -154,10 +168,20 @@ impl Entry {
         active.into_iter().chain(warming).filter(move |_| wanted)
     }
 
-    /// The assignments that it needs.
-    pub(super) fn service_names(&self) -> Vec<Arc<str>> {
+    /// Enters itself for the assignments that it needs, and no others. Returns the names that no cluster
+    /// needs any more.
+    pub(super) fn resubscribe(
+        &mut self,
+        name: &ClusterName,
+        assignments: &mut Assignments,
+    ) -> Vec<Arc<str>> {
         let names = self.versions().filter_map(|version| version.source.service_name());
-        names.cloned().collect()
+        let after: Vec<Arc<str>> = names.cloned().collect();
+        if after == self.subscribed {
+            return Vec::new();
+        }
+        let before = std::mem::replace(&mut self.subscribed, after);
+        assignments.resubscribe(name, &before, &self.subscribed)
     }
 
     /// The names that must be resolved, and how: the newest version says.

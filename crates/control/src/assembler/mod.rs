@@ -146,11 +146,16 @@ impl Assembler {
         now: Now,
     ) {
         let Some(entry) = self.entries.get_mut(&target.cluster) else { return };
+        if entry.removed.is_some() {
+            return; // Its hosts are frozen.
+        }
+        let names = entry.host_names().len();
         match answer {
             Ok(addresses) => drop(entry.resolved.insert(target.host.clone(), addresses)),
             Err(_) => drop(entry.resolved.entry(target.host.clone()).or_default()),
         }
         entry.refresh(&self.assignments);
+        self.names_changed |= entry.host_names().len() != names;
         self.settle(&target.cluster, now);
     }
 
@@ -225,6 +230,7 @@ impl Assembler {
 
     /// Brings everything that depends on an entry in line with it.
     fn settle(&mut self, name: &ClusterName, now: Now) {
+        self.resubscribe(name);
         let entry = self.entries.get_mut(name).expect("only known clusters are settled");
         entry.forget_unused_names();
 
@@ -254,9 +260,11 @@ impl Assembler {
 
     /// Takes a cluster out of everything.
     fn drop_cluster(&mut self, name: &ClusterName) {
-        let Some(entry) = self.entries.remove(name) else { return };
+        let Some(entry) = self.entries.get_mut(name) else { return };
         self.names_changed |= !entry.host_names().is_empty();
-        self.resubscribe(name, &entry.service_names());
+        entry.clear();
+        self.resubscribe(name);
+        self.entries.remove(name);
         self.changed |= self.specs.remove(name).is_some();
         self.changed |= self.waiting.remove(name).is_some();
         self.deadlines.set(Due::Warming(name.clone()), None);
@@ -265,10 +273,10 @@ impl Assembler {
         self.store.clusters.remove(name);
     }
 
-    /// The entry needed the assignments `before`; now it may need others.
-    fn resubscribe(&mut self, name: &ClusterName, before: &[Arc<str>]) {
-        let after = self.entries.get(name).map(Entry::service_names).unwrap_or_default();
-        for unused in self.assignments.resubscribe(name, before, &after) {
+    /// Enters a cluster for the assignments that it needs now.
+    fn resubscribe(&mut self, name: &ClusterName) {
+        let Some(entry) = self.entries.get_mut(name) else { return };
+        for unused in entry.resubscribe(name, &mut self.assignments) {
             self.store.endpoints.remove(&unused);
             self.deadlines.set(Due::Stale(unused), None);
         }

@@ -1,0 +1,14 @@
+//! The assembler from outside: resources in, snapshots out, time moved by hand.
+//!
+//! Tests named by an id (`c101_...`) are the cases of that id in the xDS contract, as far as they are
+//! about what becomes of resources; what is about the wire is tested in `destrier-xds`.
+
+mod bootstrap;
+mod content;
+mod dns;
+mod listener;
+mod plane;
+mod removal;
+mod resources;
+mod transitions;
+mod warming;
