@@ -10,6 +10,7 @@ use h2::client::{Builder, Connection, SendRequest};
 use h2::{Ping, PingPong};
 use tokio::sync::Notify;
 
+use super::socket::Socket;
 use crate::{ForwardError, Stream};
 
 /// Frames of this size are taken.
@@ -19,7 +20,7 @@ const MAX_SEND_BUFFER: usize = 1 << 20;
 
 /// What a connection needs to make progress; to be run on the runtime that opened it.
 pub(crate) struct Driver {
-    connection: Connection<Stream, Bytes>,
+    connection: Connection<Socket, Bytes>,
     keepalive: Option<(PingPong, Http2Keepalive)>,
 }
 
@@ -53,7 +54,7 @@ pub(crate) async fn handshake(
         // Until SETTINGS come there is no room for a stream.
         .initial_max_send_streams(0)
         .enable_push(false)
-        .handshake::<_, Bytes>(stream)
+        .handshake::<_, Bytes>(Socket::new(stream))
         .await;
     let (send, mut connection) = handshake.map_err(|error| begin_error(&error))?;
     {

@@ -5,6 +5,7 @@ mod connection;
 mod exchange;
 mod incoming;
 mod pump;
+mod socket;
 
 pub(crate) use connection::{Driver, Parting, handshake};
 pub(crate) use exchange::exchange;
