@@ -193,6 +193,25 @@ fn c081_a_server_that_answers_once_and_closes_gets_one_quick_reconnect() {
 }
 
 #[test]
+fn c080_a_stream_that_lasted_resets_the_backoff() {
+    for seed in 0..20 {
+        let mut it = Conversation::seeded(config(Variant::Delta), seed);
+        it.pass(Duration::from_secs(600));
+        it.connect();
+        it.requests();
+        it.exchange(&Response::cds("v1", "n1", [eds("a")]));
+        it.pass(Duration::from_secs(11));
+        it.attempts.clear();
+        it.close(StreamError::Ended);
+        let closed = it.now();
+        it.pass(Duration::from_secs(60));
+        assert!(it.attempts[0] - closed <= Duration::from_secs(1), "the quick one");
+        let first = it.attempts[1] - it.attempts[0];
+        assert!(first <= Duration::from_millis(500), "as after the first failure: {first:?}");
+    }
+}
+
+#[test]
 fn c082_a_stream_that_lived_long_is_followed_within_a_second() {
     for variant in BOTH {
         let mut it = synced(config(variant), "");
@@ -295,4 +314,14 @@ fn a_verdict_that_comes_after_the_stream_is_kept_but_not_sent() {
     let requests = it.requests();
     assert!(requests.iter().all(|it| it.nonce != "old"), "{requests:?}");
     assert_eq!(it.status(&TypeUrl::CLUSTER).held, 1);
+}
+
+#[test]
+fn an_answer_that_was_not_sent_dies_with_its_stream() {
+    for variant in BOTH {
+        let mut it = Conversation::open(variant);
+        it.respond(&Response::cds("v1", "old", [eds("a")]));
+        let requests = it.reconnect();
+        assert!(requests.iter().all(|it| it.nonce.is_empty()), "{requests:?}");
+    }
 }
