@@ -27,7 +27,7 @@ fn faults(text: &str) -> Vec<String> {
 }
 
 /// As pilot-agent writes it, in short.
-const ISTIO: &str = r#"
+pub(crate) const ISTIO: &str = r#"
 node: { id: "sidecar~10.9.9.9~probe.demo~demo.svc.cluster.local", cluster: probe.demo,
         metadata: { NAMESPACE: demo }, locality: { region: r, zone: z } }
 layered_runtime: { layers: [

@@ -5,6 +5,7 @@
 
 mod bootstrap;
 mod content;
+mod damaged;
 mod dns;
 mod listener;
 mod plane;
