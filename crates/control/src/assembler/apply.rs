@@ -116,7 +116,7 @@ impl Assembler {
         entry.update(policy, source, &self.assignments, now.mono);
         let version = StoredVersion { version: version.into(), body, last_updated: now.wall };
         self.store.accept_cluster(name, origin, version);
-        self.settle(name, now);
+        self.settle(name);
     }
 
     /// The control plane removed the cluster.
@@ -135,7 +135,7 @@ impl Assembler {
         self.names_changed |= !entry.host_names().is_empty();
         entry.keep_until(now.mono + self.settings.deletion_grace);
         self.store.set_cluster_removed(name);
-        self.settle(name, now);
+        self.settle(name);
     }
 
     fn apply_endpoints(&mut self, change: Change<'_>, now: Now) -> Vec<Rejection> {
@@ -149,6 +149,7 @@ impl Assembler {
         if rejections.is_empty() {
             self.store.endpoints_version = change.version.into();
         }
+        self.schedule_readiness(now.mono);
         rejections
     }
 
@@ -198,7 +199,7 @@ impl Assembler {
             for cluster in self.users_of(name) {
                 let Some(entry) = self.entries.get_mut(&cluster) else { continue };
                 entry.refresh(&self.assignments);
-                self.settle(&cluster, now);
+                self.settle(&cluster);
             }
         }
     }

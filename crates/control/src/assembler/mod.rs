@@ -156,7 +156,8 @@ impl Assembler {
         }
         entry.refresh(&self.assignments);
         self.names_changed |= entry.host_names().len() != names;
-        self.settle(&target.cluster, now);
+        self.settle(&target.cluster);
+        self.schedule_readiness(now.mono);
     }
 
     /// The control plane does not have the resource: it was asked for long enough. A cluster goes live
@@ -169,12 +170,13 @@ impl Assembler {
             let Some(entry) = self.entries.get_mut(&cluster) else { continue };
             if entry.warming.as_ref().is_some_and(|warming| warming.deadline().is_some()) {
                 entry.finish_warming();
-                self.settle(&cluster, now);
+                self.settle(&cluster);
             }
         }
         if self.assignments.key(name).is_some() {
             self.store.set_endpoints_standing(name, Standing::DoesNotExist);
         }
+        self.schedule_readiness(now.mono);
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) has something to do.
@@ -188,8 +190,9 @@ impl Assembler {
             match due {
                 Due::Warming(name) => {
                     if let Some(entry) = self.entries.get_mut(&name) {
+                        self.store.init_fetch_timeouts += 1;
                         entry.finish_warming();
-                        self.settle(&name, now);
+                        self.settle(&name);
                     }
                 }
                 Due::Removal(name) => self.drop_cluster(&name),
@@ -229,7 +232,7 @@ impl Assembler {
     }
 
     /// Brings everything that depends on an entry in line with it.
-    fn settle(&mut self, name: &ClusterName, now: Now) {
+    fn settle(&mut self, name: &ClusterName) {
         self.resubscribe(name);
         let entry = self.entries.get_mut(name).expect("only known clusters are settled");
         entry.forget_unused_names();
@@ -255,7 +258,6 @@ impl Assembler {
         let deadline = entry.warming.as_ref().and_then(entry::Warming::deadline);
         self.deadlines.set(Due::Warming(name.clone()), deadline);
         self.deadlines.set(Due::Removal(name.clone()), entry.removed);
-        self.schedule_readiness(now.mono);
     }
 
     /// Takes a cluster out of everything.

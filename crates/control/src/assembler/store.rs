@@ -22,6 +22,8 @@ pub struct ConfigStore {
     pub clusters_version: Arc<str>,
     /// The same of EDS.
     pub endpoints_version: Arc<str>,
+    /// How often a cluster went live without endpoints because its `initial_fetch_timeout` had passed.
+    pub init_fetch_timeouts: u64,
 }
 
 /// One resource.

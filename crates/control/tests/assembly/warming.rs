@@ -35,6 +35,7 @@ fn c101_a_cluster_without_endpoints_goes_live_after_15_s() {
     assert!(plane.get("a").endpoints.is_empty());
     plane.advance(seconds(3600));
     assert_eq!(plane.warming(), ["c"], "0 is no timeout");
+    assert_eq!(plane.assembler.resources().init_fetch_timeouts, 2);
 }
 
 #[test]
