@@ -1,6 +1,6 @@
 //! Where each field of Envoy's messages stands: one table per message, one row per field.
 //!
-//! A table is written with [`tables!`], which makes three things of it: the rows (for `docs/fields.md`),
+//! A table is written with `tables!`, which makes three things of it: the rows (for `docs/fields.md`),
 //! a walk over the fields that a message sets (for the notes of the admin port, and to refuse what must
 //! not be ignored), and a destructuring without `..`, so that a field in no row does not compile.
 
@@ -148,7 +148,7 @@ impl<M: Surveyed> Holds for M {
 
 /// Tables of messages, as:
 ///
-/// ```ignore
+/// ```text
 /// tables! {
 ///     message Cluster {
 ///         name: InForce,
