@@ -24,6 +24,13 @@ impl<B> RequestBody<B> {
     }
 }
 
+/// Whether a frame is DATA without a byte: peers count those against a connection, so they are not
+/// handed on.
+pub(crate) fn says_nothing<E>(frame: &Option<Result<Frame<Bytes>, E>>) -> bool {
+    let data = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref());
+    data.is_some_and(Bytes::is_empty)
+}
+
 impl<B> Body for RequestBody<B>
 where
     B: Body<Data = Bytes> + Unpin,
@@ -36,7 +43,12 @@ where
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let frame = ready!(Pin::new(&mut self.inner).poll_frame(cx));
+        let frame = loop {
+            let frame = ready!(Pin::new(&mut self.inner).poll_frame(cx));
+            if !says_nothing(&frame) || self.inner.is_end_stream() {
+                break frame;
+            }
+        };
         let now = Instant::now();
         if let Some(Ok(frame)) = &frame {
             self.progress.moved(frame.data_ref().map_or(0, Bytes::len), now);

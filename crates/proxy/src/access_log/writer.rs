@@ -151,6 +151,8 @@ impl Drop for LogWriter {
             let _ = thread.join();
         }
         self.flush();
+        // Sinks and what they share hold each other.
+        lock(&self.shared.sinks).clear();
     }
 }
 

@@ -4,7 +4,9 @@ use std::future::poll_fn;
 use std::task::Poll;
 use std::time::Duration;
 
+use destrier_upstream::Stream;
 use destrier_upstream::h1::Reader;
+use socket2::SockRef;
 use tokio::time::Instant;
 
 use crate::alarm::Alarm;
@@ -14,6 +16,18 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What the client may still send meanwhile.
 const TOLERATED: usize = 1 << 20;
+
+/// Makes the end a reset: where the end of the connection ends a body, only that tells the client that it
+/// did not come whole.
+pub(super) fn reset_at_close(stream: &Stream) {
+    let socket = match stream {
+        Stream::Tcp(socket) => SockRef::from(socket),
+        // Has no reset.
+        Stream::Unix(_) => return,
+    };
+    // Fails when the connection has failed: then the client knows.
+    let _ = socket.set_linger(Some(Duration::ZERO));
+}
 
 /// Says that nothing more comes and reads what the client still sends: closing a socket with unread
 /// bytes resets it, and the reset may overtake the answer.

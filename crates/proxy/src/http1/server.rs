@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use super::answer::{self, Answer, Trailers, Written};
-use super::close::linger;
+use super::close::{linger, reset_at_close};
 use super::outbox::Outbox;
 use super::reading::Reading;
 use super::request::{self, Source};
@@ -309,17 +309,24 @@ impl Server {
             }
             Written::Failed(error) => {
                 exchange.response_failed(&error);
-                Then::Cut
+                self.cut(framing)
             }
             Written::Expired(expired) => {
                 exchange.response_expired(expired);
-                Then::Cut
+                self.cut(framing)
             }
             Written::ClientLeft => {
                 exchange.client_left();
                 Then::Cut
             }
         }
+    }
+
+    fn cut(&self, framing: BodyLength) -> Then {
+        if framing == BodyLength::UntilClose {
+            reset_at_close(&self.reading.stream);
+        }
+        Then::Cut
     }
 
     /// Passes a `101` on and becomes a tunnel.

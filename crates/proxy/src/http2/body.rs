@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use super::server::Connection;
 use crate::exchange::Exchange;
+use crate::request_body::says_nothing;
 
 /// Watches the deadlines and counts the bytes of an answer. When it is dropped before its end, the client
 /// has left.
@@ -55,7 +56,13 @@ impl HttpBody for AnswerBody {
         if let Some(error) = failed.take() {
             return Poll::Ready(Some(Err(error)));
         }
-        let frame = match Pin::new(&mut *inner).poll_frame(cx) {
+        let polled = loop {
+            match Pin::new(&mut *inner).poll_frame(cx) {
+                Poll::Ready(frame) if says_nothing(&frame) && !inner.is_end_stream() => {}
+                polled => break polled,
+            }
+        };
+        let frame = match polled {
             Poll::Ready(Some(Err(error))) => {
                 exchange.response_failed(&error);
                 // A reset discards what is not written yet, and what came before the fault is the

@@ -143,43 +143,70 @@ async fn an_answer_streams_as_it_comes() {
     assert!(client.body_of(head).await.whole);
 }
 
-/// A client that does not read holds the host up; nothing is buffered without bound.
-#[tokio::test]
-async fn a_slow_client_holds_the_host_up() {
-    const WHOLE: usize = 64 << 20;
-    let sent = Arc::new(AtomicUsize::new(0));
-    let count = Arc::clone(&sent);
-    let backend = Backend::start(move |mut peer| {
-        let count = Arc::clone(&count);
+const WHOLE: usize = 64 << 20;
+
+/// Sends as much as it can, and counts.
+async fn talkative(sent: &Arc<AtomicUsize>) -> Backend {
+    let sent = Arc::clone(sent);
+    Backend::start(move |mut peer| {
+        let sent = Arc::clone(&sent);
         async move {
             peer.request().await;
             peer.send(format!("HTTP/1.1 200 OK\r\ncontent-length: {WHOLE}\r\n\r\n")).await;
             let piece = vec![b'x'; 1 << 16];
             for _ in 0..WHOLE / piece.len() {
                 peer.send(&piece).await;
-                count.fetch_add(piece.len(), Ordering::SeqCst);
+                sent.fetch_add(piece.len(), Ordering::SeqCst);
             }
             peer.closed().await;
         }
     })
-    .await;
+    .await
+}
+
+/// What was taken from the host when nothing moves any more.
+async fn at_a_standstill(sent: &AtomicUsize) -> usize {
+    let mut before = usize::MAX;
+    soon(async {
+        while before != sent.load(Ordering::SeqCst) || before == 0 {
+            before = sent.load(Ordering::SeqCst);
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        before
+    })
+    .await
+}
+
+/// A client that does not read holds the host up; nothing is buffered without bound.
+#[tokio::test]
+async fn a_slow_client_holds_the_host_up() {
+    let sent = Arc::default();
+    let backend = talkative(&sent).await;
     let rig = http1_rig(&backend).await;
     let mut client = rig.client().await;
     client.send("GET / HTTP/1.1\r\nhost: h\r\n\r\n").await;
     let head = client.head().await.expect("an answer");
-    let mut before = usize::MAX;
-    // Until it stands still.
-    soon(async {
-        while before != sent.load(Ordering::SeqCst) {
-            before = sent.load(Ordering::SeqCst);
-            tokio::time::sleep(Duration::from_millis(200)).await;
-        }
-    })
-    .await;
-    assert!(before < WHOLE / 2, "{before} bytes were taken from the host");
+    let taken = at_a_standstill(&sent).await;
+    assert!(taken < WHOLE / 2, "{taken} bytes were taken from the host");
     let reply = client.body_of(head).await;
     assert!(reply.whole);
     assert_eq!(reply.body.len(), WHOLE);
+}
+
+/// The same with the window of a stream.
+#[tokio::test]
+async fn a_closed_window_holds_the_host_up() {
+    let sent = Arc::default();
+    let backend = talkative(&sent).await;
+    let rig = http1_rig(&backend).await;
+    let mut client = H2Client::connect(rig.address()).await;
+    let request = Request::builder().uri("http://h/").body(()).expect("valid");
+    let (answer, _) = client.begin(request, true).await;
+    let taken = at_a_standstill(&sent).await;
+    assert!(taken < WHOLE / 2, "{taken} bytes were taken from the host");
+    let got = h2::read(answer).await;
+    assert!(got.reply.whole);
+    assert_eq!(got.reply.body.len(), WHOLE);
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ mod access_log;
 mod bodies;
 mod drain;
 mod headers;
+mod load;
 mod local_replies;
 mod plain;
 mod support;

@@ -52,6 +52,28 @@ async fn http_1_0_where_it_is_accepted() {
 }
 
 #[tokio::test]
+async fn a_body_that_ends_with_the_connection_is_reset_when_it_breaks() {
+    use tokio::io::AsyncReadExt;
+
+    let backend = Backend::start(|mut peer| async move {
+        peer.request().await;
+        peer.send("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n").await;
+    })
+    .await;
+    let rig = Rig::builder()
+        .cluster(cluster("c", UpstreamProtocol::Http1), &[backend.address])
+        .http(vec![route("/", forward("c"))], |hcm| hcm.http1.accept_http_10 = true)
+        .start()
+        .await;
+    let mut client = rig.client().await;
+    client.send("GET / HTTP/1.0\r\nhost: h\r\n\r\n").await;
+    let mut rest = Vec::new();
+    let read = crate::support::soon(client.stream.read_to_end(&mut rest)).await;
+    let error = read.expect_err("an orderly end would say that this is all");
+    assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+}
+
+#[tokio::test]
 async fn trailers_pass_where_they_are_enabled() {
     let answer =
         "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nx-t: 1\r\n\r\n";
