@@ -48,6 +48,13 @@ impl TcpLease {
         std::mem::take(&mut self.leftover)
     }
 
+    /// Counts what went through the socket in the cluster's statistics; only the caller sees it.
+    pub fn count_bytes(&self, received: u64, sent: u64) {
+        let stats = self.lease.cluster().stats();
+        stats.upstream_cx_rx_bytes_total.add(received);
+        stats.upstream_cx_tx_bytes_total.add(sent);
+    }
+
     /// The own address of the connection.
     pub fn local_address(&self) -> Option<SocketAddr> {
         self.lease.local()

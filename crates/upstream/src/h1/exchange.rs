@@ -14,7 +14,7 @@ use http::header::{CONTENT_LENGTH, HOST, UPGRADE};
 use http::{HeaderValue, Method, Response};
 use http_body::Body as _;
 
-use super::pump::{Pump, Pumped};
+use super::pump::{Pump, Pumped, Writer};
 use super::{IncomingBody, Reader, Trailers};
 use crate::payload::Payload;
 use crate::pool::{Ending, Lease};
@@ -99,7 +99,12 @@ impl Exchange {
         };
         let mut out = written(head, length).chain(first);
         let whole = out.remaining();
-        if reader.stream().write_all(&mut out).await.is_err() {
+        let written = reader.stream().write_all(&mut out).await;
+        if let Some(lease) = &self.lease {
+            let sent = (whole - out.remaining()) as u64;
+            lease.cluster().stats().upstream_cx_tx_bytes_total.add(sent);
+        }
+        if written.is_err() {
             let untouched = out.remaining() == whole;
             return Err(if untouched { Unsent::Entirely } else { Unsent::Partly });
         }
@@ -107,7 +112,11 @@ impl Exchange {
             let (first, body) = (std::mem::take(first), std::mem::take(body));
             let trailers = trailers(options);
             *payload = Payload::Spent;
-            self.pump = Some(Pump::start(reader.stream().clone(), first, body, length, trailers));
+            if let Some(lease) = &self.lease {
+                let (stream, cluster) = (reader.stream().clone(), lease.cluster().clone());
+                let writer = Writer { stream, cluster, length, trailers };
+                self.pump = Some(Pump::start(writer, first, body));
+            }
         }
         Ok(())
     }
@@ -129,7 +138,10 @@ impl Exchange {
                 Ok(Some(head)) if head.status.is_informational() && !head.tunnel => {}
                 Ok(Some(head)) => return Ok(head),
                 Ok(None) => match self.fill(reader).await? {
-                    Ok(1..) => untouched = false,
+                    Ok(count @ 1..) => {
+                        self.received(count);
+                        untouched = false;
+                    }
                     Ok(0) | Err(_) => return Err(Missing::Ended { untouched }),
                 },
                 Err(error) => return Err(Missing::Malformed(error)),
@@ -174,9 +186,9 @@ impl Exchange {
                 length => IncomingBody::response(reader, length, trailers(options), self).into(),
             }
         };
+        // Whatever the host speaks, on this side of it the message is HTTP/1.1.
         let mut response = Response::new(body);
         *response.status_mut() = head.status;
-        *response.version_mut() = head.version;
         *response.headers_mut() = head.headers;
         if !head.tunnel {
             remove_hop_by_hop_response(response.headers_mut());
@@ -234,6 +246,12 @@ impl Exchange {
             } else {
                 Ending::Notified
             });
+        }
+    }
+
+    pub(super) fn received(&self, count: usize) {
+        if let Some(lease) = &self.lease {
+            lease.cluster().stats().upstream_cx_rx_bytes_total.add(count as u64);
         }
     }
 

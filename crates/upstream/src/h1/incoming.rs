@@ -108,7 +108,11 @@ impl IncomingBody {
                                 .broken(BodyError::Ended(error.to_string()), Ending::CutShort);
                         }
                     },
-                    Ok(_) => {}
+                    Ok(count) => {
+                        if let Home::Pool(exchange) = &self.home {
+                            exchange.received(count);
+                        }
+                    }
                     Err(error) => {
                         return self.broken(BodyError::Ended(error.to_string()), Ending::CutShort);
                     }

@@ -10,7 +10,7 @@ use http_body_util::BodyExt;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::Trailers;
-use crate::{Body, BodyError, Stream};
+use crate::{Body, BodyError, ClusterState, Stream};
 
 /// The task; aborted when dropped.
 #[derive(Debug)]
@@ -33,14 +33,8 @@ pub(super) enum Pumped {
 
 impl Pump {
     /// Starts on the current runtime with what was read already.
-    pub(super) fn start(
-        stream: Arc<Stream>,
-        first: Bytes,
-        body: Box<Body>,
-        length: BodyLength,
-        trailers: Trailers,
-    ) -> Self {
-        let writer = Writer { stream: stream.clone(), length, trailers };
+    pub(super) fn start(writer: Writer, first: Bytes, body: Box<Body>) -> Self {
+        let stream = writer.stream.clone();
         let task = AbortOnDropHandle::new(tokio::spawn(writer.write(first, body)));
         Self { stream, task: Some(task), all: false }
     }
@@ -63,10 +57,12 @@ impl Pump {
     }
 }
 
-struct Writer {
-    stream: Arc<Stream>,
-    length: BodyLength,
-    trailers: Trailers,
+/// Where to and how a body is written.
+pub(super) struct Writer {
+    pub(super) stream: Arc<Stream>,
+    pub(super) cluster: Arc<ClusterState>,
+    pub(super) length: BodyLength,
+    pub(super) trailers: Trailers,
 }
 
 impl Writer {
@@ -108,11 +104,18 @@ impl Writer {
     /// One vectored write, chunked or plain.
     async fn write_data(&self, mut data: Bytes, plain: bool) -> bool {
         if plain {
-            return self.stream.write_all(&mut data).await.is_ok();
+            return self.write_all(&mut data).await;
         }
         let head = ChunkHead::new(data.len());
-        let mut chunk = head.as_bytes().chain(data).chain(CHUNK_END);
-        self.stream.write_all(&mut chunk).await.is_ok()
+        self.write_all(&mut head.as_bytes().chain(data).chain(CHUNK_END)).await
+    }
+
+    async fn write_all(&self, bytes: &mut impl Buf) -> bool {
+        let whole = bytes.remaining();
+        let written = self.stream.write_all(bytes).await;
+        let sent = (whole - bytes.remaining()) as u64;
+        self.cluster.stats().upstream_cx_tx_bytes_total.add(sent);
+        written.is_ok()
     }
 
     async fn end(&self, left: Option<u64>, trailers: Option<http::HeaderMap>) -> Pumped {
@@ -127,9 +130,6 @@ impl Writer {
             }
             (None, _) => last.extend_from_slice(LAST_CHUNK),
         }
-        match self.stream.write_all(&mut last).await {
-            Ok(()) => Pumped::All,
-            Err(_) => Pumped::Refused,
-        }
+        if self.write_all(&mut last).await { Pumped::All } else { Pumped::Refused }
     }
 }

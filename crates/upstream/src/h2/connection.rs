@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::pin::pin;
+use std::sync::Weak;
 use std::task::Poll;
 
 use bytes::Bytes;
@@ -11,7 +12,7 @@ use h2::{Ping, PingPong};
 use tokio::sync::Notify;
 
 use super::socket::Socket;
-use crate::{ForwardError, Stream};
+use crate::{ClusterState, ForwardError, Stream};
 
 /// Frames of this size are taken.
 const MAX_FRAME_SIZE: u32 = 16 << 10;
@@ -45,6 +46,7 @@ pub(crate) enum Parting {
 pub(crate) async fn handshake(
     stream: Stream,
     options: &Http2Options,
+    cluster: Weak<ClusterState>,
 ) -> Result<(SendRequest<Bytes>, Driver), ForwardError> {
     let handshake = Builder::new()
         .initial_window_size(options.initial_stream_window_size)
@@ -54,7 +56,7 @@ pub(crate) async fn handshake(
         // Until SETTINGS come there is no room for a stream.
         .initial_max_send_streams(0)
         .enable_push(false)
-        .handshake::<_, Bytes>(Socket::new(stream))
+        .handshake::<_, Bytes>(Socket::new(stream, cluster))
         .await;
     let (send, mut connection) = handshake.map_err(|error| begin_error(&error))?;
     {

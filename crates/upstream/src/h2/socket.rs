@@ -2,11 +2,12 @@
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::sync::Weak;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::Stream;
+use crate::{ClusterState, ClusterStats, Stream};
 
 /// A socket that takes no more bytes does not fail: what the host said before it closed is still to be
 /// read, and may be the GOAWAY that tells which requests it never looked at. The reading side hears of the
@@ -15,11 +16,13 @@ use crate::Stream;
 pub(super) struct Socket {
     stream: Stream,
     deaf: bool,
+    /// Whose statistics the traffic counts in, as long as it is there.
+    cluster: Weak<ClusterState>,
 }
 
 impl Socket {
-    pub(super) fn new(stream: Stream) -> Self {
-        Self { stream, deaf: false }
+    pub(super) fn new(stream: Stream, cluster: Weak<ClusterState>) -> Self {
+        Self { stream, deaf: false, cluster }
     }
 
     fn heard(&mut self, written: Poll<io::Result<usize>>, all: usize) -> Poll<io::Result<usize>> {
@@ -28,7 +31,17 @@ impl Socket {
                 self.deaf = true;
                 Poll::Ready(Ok(all))
             }
-            other => other,
+            Poll::Ready(Ok(sent)) => {
+                self.count(|stats| stats.upstream_cx_tx_bytes_total.add(sent as u64));
+                Poll::Ready(Ok(sent))
+            }
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    fn count(&self, count: impl FnOnce(&ClusterStats)) {
+        if let Some(cluster) = self.cluster.upgrade() {
+            count(cluster.stats());
         }
     }
 }
@@ -39,7 +52,13 @@ impl AsyncRead for Socket {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        AsyncRead::poll_read(Pin::new(&mut self.stream), cx, buffer)
+        let before = buffer.filled().len();
+        let read = AsyncRead::poll_read(Pin::new(&mut self.stream), cx, buffer);
+        let received = (buffer.filled().len() - before) as u64;
+        if received > 0 {
+            self.count(|stats| stats.upstream_cx_rx_bytes_total.add(received));
+        }
+        read
     }
 }
 

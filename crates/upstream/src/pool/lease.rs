@@ -60,6 +60,11 @@ impl Lease {
         self.life.as_ref().and_then(|life| life.local)
     }
 
+    /// Whose statistics the traffic counts in.
+    pub(crate) fn cluster(&self) -> &Arc<ClusterState> {
+        &self.cluster
+    }
+
     /// Counts the request that begins.
     pub(crate) fn begin(&mut self) {
         if let Some(life) = &mut self.life {

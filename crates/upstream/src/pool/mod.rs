@@ -1,7 +1,7 @@
 //! Connections to hosts: kept, shared and waited for.
 //!
 //! A pool is one for a cluster and routing priority, over all hosts and workers, since its limit of
-//! connections is. [`state`] decides, [`acquire`] asks and waits, [`lease`] is what a request holds,
+//! connections is. [`state`] and [`settle`] decide, [`acquire`] asks and waits, [`lease`] is what a request holds,
 //! [`open`] makes connections, [`sweep`] closes the unused.
 
 mod acquire;
@@ -10,6 +10,7 @@ mod host;
 mod key;
 mod lease;
 mod open;
+mod settle;
 mod state;
 mod sweep;
 #[cfg(test)]

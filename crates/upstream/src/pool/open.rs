@@ -75,7 +75,8 @@ impl Attempt {
             Protocol::Http1 | Protocol::Tcp => Ok(Opened::Exclusive(stream)),
             Protocol::Http2 => {
                 let local = stream.local_address();
-                let (send, driver) = handshake(stream, &policy.http.http2).await?;
+                let cluster = Arc::downgrade(self.cluster.state());
+                let (send, driver) = handshake(stream, &policy.http.http2, cluster).await?;
                 Ok(Opened::Shared(send, Box::new(driver), local))
             }
         }

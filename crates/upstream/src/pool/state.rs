@@ -21,16 +21,16 @@ use crate::{ForwardError, Limit};
 
 #[derive(Debug)]
 pub(super) struct State {
-    limits: Arc<Limits>,
+    pub(super) limits: Arc<Limits>,
     pub(super) tuning: Tuning,
     pub(super) hosts: HashMap<Key, HostPool>,
     granted: HashMap<u64, Grant>,
     next_id: u64,
-    starved: u32,
+    pub(super) starved: u32,
     /// HTTP/2 connections that end so that a starved request can open its own.
-    yielding: HashSet<u64>,
+    pub(super) yielding: HashSet<u64>,
     /// Woken when the lock is free again.
-    wake: Vec<Waker>,
+    pub(super) wake: Vec<Waker>,
     /// Idle connections closed since the last time somebody asked, to be counted.
     pub(super) closed: Vec<(Box<Life>, Option<Expiry>)>,
     /// Somebody looks after idle connections.
@@ -292,78 +292,6 @@ impl State {
         self.settle();
     }
 
-    /// Gives out what there is: room below the limit, else what an idle connection of another host holds.
-    pub(super) fn settle(&mut self) {
-        while self.starved > 0 {
-            let Some(key) = self.oldest_starved() else { return };
-            if self.limits.connections.try_acquire() {
-                self.let_open(&key);
-            } else if !self.evict_idle() {
-                self.evict_shared(&key);
-                return;
-            }
-        }
-    }
-
-    /// The host whose request is starved longest.
-    fn oldest_starved(&self) -> Option<Key> {
-        let starved = self.hosts.iter().filter(|(_, host)| host.starved > 0);
-        let tickets = starved.filter_map(|(key, host)| Some((host.oldest_starved()?, key)));
-        tickets.min_by_key(|(ticket, _)| *ticket).map(|(_, key)| key.clone())
-    }
-
-    fn let_open(&mut self, key: &Key) {
-        let capacity = match key.protocol {
-            Protocol::Http1 | Protocol::Tcp => 1,
-            Protocol::Http2 => self.tuning.max_streams.max(1),
-        };
-        let host = self.host(key);
-        // The first that is not opening one already; which of them does it makes no difference.
-        let opener = host.opening as usize;
-        let waiting = host.waiting.get_mut(opener).expect("a starved request is in the line");
-        waiting.open = Some(capacity);
-        let waker = waiting.waker.take();
-        host.opening += capacity;
-        self.wake.extend(waker);
-        self.recount(key);
-    }
-
-    /// Closes the least recently used idle connection. It is another host's, unless the starved request
-    /// wants a new one and no other.
-    fn evict_idle(&mut self) -> bool {
-        let hosts = self.hosts.iter();
-        let fronts = hosts.filter_map(|(key, host)| Some((host.idle.front()?.since, key)));
-        let Some(key) = fronts.min_by_key(|(since, _)| *since).map(|(_, key)| key.clone()) else {
-            return false;
-        };
-        let host = self.host(&key);
-        let idle = host.idle.pop_front().expect("it has a front");
-        host.busy += 1;
-        self.close_idle(idle, None);
-        self.tidy(&key);
-        true
-    }
-
-    /// Makes the HTTP/2 connection of another host that is nearest to idle end: at once, or when its
-    /// streams have. One at a time; its permit comes free when it is closed.
-    fn evict_shared(&mut self, wanted: &Key) {
-        if !self.yielding.is_empty() {
-            return;
-        }
-        let others = self.hosts.iter_mut().filter(|(key, _)| *key != wanted);
-        let shared =
-            others.flat_map(|(_, host)| &mut host.shared).filter(|shared| !shared.draining);
-        let Some(shared) = shared.min_by_key(|shared| (shared.streams, shared.since)) else {
-            return;
-        };
-        let (id, key) = (shared.id, shared.life.key.clone());
-        self.yielding.insert(id);
-        let host = self.host(&key);
-        if let Some(index) = host.shared.iter().position(|shared| shared.id == id) {
-            host.drain_shared(index);
-        }
-    }
-
     /// Gives rooms for streams to the requests that wait longest.
     fn serve_streams(&mut self, key: &Key) {
         let (max_streams, max_requests) = (self.tuning.max_streams, self.tuning.max_requests);
@@ -426,19 +354,19 @@ impl State {
         oldest.is_some_and(|oldest| oldest <= ticket)
     }
 
-    fn recount(&mut self, key: &Key) {
+    pub(super) fn recount(&mut self, key: &Key) {
         let Some(host) = self.hosts.get_mut(key) else { return };
         let starved = (host.waiting.len() as u32).saturating_sub(host.opening);
         self.starved = self.starved - host.starved + starved;
         host.starved = starved;
     }
 
-    fn host(&mut self, key: &Key) -> &mut HostPool {
-        if !self.hosts.contains_key(key) {
-            let epoch = self.next_id();
-            self.hosts.insert(key.clone(), HostPool::new(epoch));
-        }
-        self.hosts.get_mut(key).expect("just made sure")
+    pub(super) fn host(&mut self, key: &Key) -> &mut HostPool {
+        let next_id = &mut self.next_id;
+        self.hosts.entry(key.clone()).or_insert_with(|| {
+            *next_id += 1;
+            HostPool::new(*next_id)
+        })
     }
 
     pub(super) fn tidy(&mut self, key: &Key) {

@@ -24,6 +24,9 @@ async fn requests_in_turn_use_one_connection() {
     assert_eq!(bed.stat("upstream_rq_200"), 3);
     assert_eq!(bed.stat("upstream_cx_total"), 1);
     assert_eq!(bed.stat("upstream_rq_pending_total"), 1);
+    let request = "GET /a HTTP/1.1\r\nhost: test\r\n\r\n".len() as u64;
+    assert_eq!(bed.stat("upstream_cx_tx_bytes_total"), 3 * request);
+    assert_eq!(bed.stat("upstream_cx_rx_bytes_total"), 3 * ok("/a").len() as u64);
 }
 
 /// Answers without a body leave the connection usable, whatever their headers say.

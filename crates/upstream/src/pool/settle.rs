@@ -1,0 +1,78 @@
+//! What happens while a limit binds: whose turn it is, and which connection has to go.
+
+use super::state::State;
+use super::{Key, Protocol};
+
+impl State {
+    /// Gives out what there is: room below the limit, else what an idle connection of another host holds.
+    pub(super) fn settle(&mut self) {
+        while self.starved > 0 {
+            let Some(key) = self.oldest_starved() else { return };
+            if self.limits.connections.try_acquire() {
+                self.let_open(&key);
+            } else if !self.evict_idle() {
+                self.evict_shared(&key);
+                return;
+            }
+        }
+    }
+
+    /// The host whose request is starved longest.
+    pub(super) fn oldest_starved(&self) -> Option<Key> {
+        let starved = self.hosts.iter().filter(|(_, host)| host.starved > 0);
+        let tickets = starved.filter_map(|(key, host)| Some((host.oldest_starved()?, key)));
+        tickets.min_by_key(|(ticket, _)| *ticket).map(|(_, key)| key.clone())
+    }
+
+    fn let_open(&mut self, key: &Key) {
+        let capacity = match key.protocol {
+            Protocol::Http1 | Protocol::Tcp => 1,
+            Protocol::Http2 => self.tuning.max_streams.max(1),
+        };
+        let host = self.host(key);
+        // The first that is not opening one already; which of them does it makes no difference.
+        let opener = host.opening as usize;
+        let waiting = host.waiting.get_mut(opener).expect("a starved request is in the line");
+        waiting.open = Some(capacity);
+        let waker = waiting.waker.take();
+        host.opening += capacity;
+        self.wake.extend(waker);
+        self.recount(key);
+    }
+
+    /// Closes the least recently used idle connection. It is another host's, unless the starved request
+    /// wants a new one and no other.
+    fn evict_idle(&mut self) -> bool {
+        let hosts = self.hosts.iter();
+        let fronts = hosts.filter_map(|(key, host)| Some((host.idle.front()?.since, key)));
+        let Some(key) = fronts.min_by_key(|(since, _)| *since).map(|(_, key)| key.clone()) else {
+            return false;
+        };
+        let host = self.host(&key);
+        let idle = host.idle.pop_front().expect("it has a front");
+        host.busy += 1;
+        self.close_idle(idle, None);
+        self.tidy(&key);
+        true
+    }
+
+    /// Makes the HTTP/2 connection of another host that is nearest to idle end: at once, or when its
+    /// streams have. One at a time; its permit comes free when it is closed.
+    fn evict_shared(&mut self, wanted: &Key) {
+        if !self.yielding.is_empty() {
+            return;
+        }
+        let others = self.hosts.iter_mut().filter(|(key, _)| *key != wanted);
+        let shared =
+            others.flat_map(|(_, host)| &mut host.shared).filter(|shared| !shared.draining);
+        let Some(shared) = shared.min_by_key(|shared| (shared.streams, shared.since)) else {
+            return;
+        };
+        let (id, key) = (shared.id, shared.life.key.clone());
+        self.yielding.insert(id);
+        let host = self.host(&key);
+        if let Some(index) = host.shared.iter().position(|shared| shared.id == id) {
+            host.drain_shared(index);
+        }
+    }
+}
