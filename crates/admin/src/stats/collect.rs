@@ -125,15 +125,12 @@ fn in_scope(full: &str) -> (Scope<'_>, &str) {
 }
 
 fn clusters(sources: &Sources, visit: &mut Visitor<'_>) {
-    let mut active = 0;
     for cluster in sources.clusters_by_name() {
-        active += 1;
-        let name = cluster.policy().observability_name.clone();
-        cluster.visit_stats(&mut |stat, value| visit(Scope::Cluster(&name), stat, Stat::of(value)));
+        let name = &cluster.policy().observability_name;
+        cluster.visit_stats(&mut |stat, value| visit(Scope::Cluster(name), stat, Stat::of(value)));
     }
-    let warming = sources.directory.load().warming().len() as u64;
-    visit(Scope::Plain, "cluster_manager.active_clusters", Stat::Gauge(active));
-    visit(Scope::Plain, "cluster_manager.warming_clusters", Stat::Gauge(warming));
+    // These bear their full names: they count for all clusters together.
+    sources.directory.visit_stats(&mut |name, value| visit(Scope::Plain, name, Stat::of(value)));
 }
 
 fn server(sources: &Sources, visit: &mut Visitor<'_>) {
