@@ -5,8 +5,7 @@
 //! * This crate must never know protobuf or xDS, and decides nothing about hosts: below the router
 //!   everything is `destrier_upstream::Forward`.
 //! * Not in force yet: `per_connection_buffer_limit` (64 KiB wait for a client at most, whatever it says),
-//!   `max_stream_duration` of a cluster, deadlines of an HTTP/2 stream whose client keeps its window
-//!   closed, `expect: 100-continue` and extended CONNECT over HTTP/2.
+//!   `max_stream_duration` of a cluster, `expect: 100-continue` and extended CONNECT over HTTP/2.
 //! * Start reading at [`Proxy`], then `connection` (what a connection is), `http1` and `http2` (the two
 //!   codecs), then `stack` (what happens to each request, one directory per layer), then `tcp`.
 

@@ -62,7 +62,8 @@ impl Timers {
         }
     }
 
-    fn next(&self, body: Option<&RequestProgress>) -> Option<(Instant, Expired)> {
+    /// The deadline that passes first.
+    pub(crate) fn next(&self, body: Option<&RequestProgress>) -> Option<(Instant, Expired)> {
         let request_end = body.map_or(Some(self.started), RequestProgress::ended_at);
         let request_moved = body.map_or(self.started, RequestProgress::moved_at);
         let moved = self.response_moved.max(request_moved);

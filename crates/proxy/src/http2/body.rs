@@ -10,6 +10,7 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use tokio::time::Instant;
 
 use super::server::Connection;
+use super::watch::Watch;
 use crate::exchange::Exchange;
 use crate::request_body::says_nothing;
 
@@ -23,12 +24,20 @@ pub(super) struct AnswerBody {
     answered: bool,
     /// The fault that comes next.
     failed: Option<BodyError>,
+    watch: Arc<Watch>,
 }
 
 impl AnswerBody {
     /// Before the answer is there.
     pub(super) fn new(exchange: Exchange, connection: Arc<Connection>) -> Self {
-        Self { inner: Body::empty(), exchange, connection, answered: false, failed: None }
+        Self {
+            inner: Body::empty(),
+            exchange,
+            connection,
+            answered: false,
+            failed: None,
+            watch: Watch::current(),
+        }
     }
 
     /// The exchange, before there is an answer.
@@ -52,7 +61,8 @@ impl HttpBody for AnswerBody {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let Self { inner, exchange, failed, .. } = self.get_mut();
+        let Self { inner, exchange, failed, watch, .. } = self.get_mut();
+        watch.moved();
         if let Some(error) = failed.take() {
             return Poll::Ready(Some(Err(error)));
         }
@@ -87,6 +97,7 @@ impl HttpBody for AnswerBody {
                 if let Some(data) = frame.data_ref() {
                     exchange.bytes_sent += data.len() as u64;
                     exchange.timers.response_moved = Instant::now();
+                    watch.wait(exchange.timers.next(exchange.progress.as_deref()));
                 } else if let Some(trailers) = frame.trailers_ref() {
                     exchange.note_trailers(trailers);
                     exchange.end();
@@ -111,7 +122,9 @@ impl HttpBody for AnswerBody {
 impl Drop for AnswerBody {
     fn drop(&mut self) {
         // hyper does not poll a body that it knows to be empty.
-        if self.answered && self.inner.is_end_stream() {
+        if let Some(expired) = self.watch.expired() {
+            self.exchange.response_expired(expired);
+        } else if self.answered && self.inner.is_end_stream() {
             self.exchange.end();
         } else {
             self.exchange.client_left();

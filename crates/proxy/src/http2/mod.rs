@@ -3,5 +3,6 @@
 mod body;
 mod io;
 mod server;
+mod watch;
 
 pub(crate) use server::serve;

@@ -13,7 +13,6 @@ use http::header::{COOKIE, HOST, HeaderMap, HeaderValue};
 use http::{Request, Response};
 use http_body::Body as _;
 use hyper::body::Incoming;
-use hyper::rt::Executor;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -21,6 +20,7 @@ use tokio::time::Instant;
 
 use super::body::AnswerBody;
 use super::io::Rewound;
+use super::watch::OnWorker;
 use crate::alarm::Alarm;
 use crate::connection::{Ends, HttpConnection};
 use crate::exchange::{Exchange, Protocol};
@@ -39,19 +39,6 @@ pub(super) struct Connection {
     stack: Stack<Forward>,
     streams: AtomicUsize,
     spare: Mutex<Vec<Alarm>>,
-}
-
-/// Streams run on the worker of their connection.
-#[derive(Clone, Copy)]
-struct OnWorker;
-
-impl<F> Executor<F> for OnWorker
-where
-    F: Future<Output = ()> + Send + 'static,
-{
-    fn execute(&self, stream: F) {
-        tokio::spawn(stream);
-    }
 }
 
 /// Serves a connection to its end.

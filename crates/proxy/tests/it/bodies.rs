@@ -209,6 +209,30 @@ async fn a_closed_window_holds_the_host_up() {
     assert_eq!(got.reply.body.len(), WHOLE);
 }
 
+/// A client that keeps its window closed does not hold a host for ever.
+#[tokio::test]
+async fn a_window_that_stays_closed_ends_the_stream() {
+    let log = Log::new();
+    let sent = Arc::default();
+    let backend = talkative(&sent).await;
+    let rig = Rig::builder()
+        .cluster(cluster("c", UpstreamProtocol::Http1), &[backend.address])
+        .http(vec![route("/", forward("c"))], |hcm| {
+            hcm.access_log = log.policies();
+            hcm.stream_idle_timeout = Some(Duration::from_millis(300));
+        })
+        .start()
+        .await;
+    let mut client = H2Client::connect(rig.address()).await;
+    let request = Request::builder().uri("http://h/").body(()).expect("valid");
+    let (answer, _) = client.begin(request, true).await;
+    let line = log.next().await;
+    assert_eq!((&line["flags"], &line["code"]), (&"SI".into(), &200.into()));
+    let got = h2::read(answer).await;
+    assert!(got.reset.is_some() && !got.reply.whole, "the stream was reset");
+    assert_eq!(client.get("http://h/again").await.reply.status, 200, "the connection goes on");
+}
+
 #[tokio::test]
 async fn a_long_request_streams_to_the_host() {
     let backend = Backend::start(|mut peer| async move {
