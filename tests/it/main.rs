@@ -2,8 +2,15 @@
 //!
 //! Start reading at `mesh.rs`, which starts the parts; `process.rs` runs the built program.
 
+mod admin;
+mod binary;
+mod client;
+mod dns;
 mod mesh;
+mod process;
+mod protocols;
 mod recorded;
 mod removal;
 mod session;
+mod side_by_side;
 mod updates;
