@@ -33,6 +33,7 @@ pub(crate) struct HttpScope {
     pub(crate) server: HeaderValue,
     /// What `x-forwarded-for` says of a loopback peer.
     pub(crate) node_address: IpAddr,
+    pub(crate) buffer_limit: BufferLimit,
 }
 
 /// A `TcpProxy` at work.
@@ -40,6 +41,28 @@ pub(crate) struct TcpScope {
     pub(crate) policy: Arc<TcpProxyPolicy>,
     pub(crate) stats: Arc<TcpStats>,
     pub(crate) logs: AccessLogs,
+}
+
+/// Bytes that an HTTP/1 connection lets wait in each direction before it stops reading
+/// (`per_connection_buffer_limit_bytes`): 64 KiB at most, since more makes nothing faster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct BufferLimit(usize);
+
+impl BufferLimit {
+    /// The most, also where the proto's 0 says that there is no limit.
+    pub(crate) const MOST: Self = Self(64 << 10);
+
+    fn of(policy: &ListenerPolicy) -> Self {
+        match policy.per_connection_buffer_limit {
+            0 => Self::MOST,
+            limit => Self(Self::MOST.0.min(limit as usize)),
+        }
+    }
+
+    /// In bytes, at least 1.
+    pub(crate) fn get(self) -> usize {
+        self.0
+    }
 }
 
 impl ListenerScope {
@@ -52,6 +75,7 @@ impl ListenerScope {
         stats: &ProxyStats,
         writer: &LogWriter,
     ) -> Self {
+        let buffer_limit = BufferLimit::of(policy);
         let filter = match &policy.filter {
             ListenerFilter::Http(hcm) => FilterScope::Http(Arc::new(HttpScope {
                 stats: stats.http(&hcm.stat_prefix),
@@ -60,6 +84,7 @@ impl ListenerScope {
                     .unwrap_or(HeaderValue::from_static("envoy")),
                 policy: Arc::clone(hcm),
                 node_address,
+                buffer_limit,
             })),
             ListenerFilter::Tcp(tcp) => FilterScope::Tcp(Arc::new(TcpScope {
                 stats: stats.tcp(&tcp.stat_prefix),

@@ -7,23 +7,36 @@ use bytes::{Buf, Bytes, BytesMut};
 use destrier_http1::{CHUNK_END, ChunkHead, LAST_CHUNK, write_chunk, write_last_chunk};
 use http::HeaderMap;
 
+use crate::scope::BufferLimit;
+
 /// Data up to this size is copied behind what is there already: cheaper than one more slice to write.
 const COPY: usize = 2048;
 
-/// How much may wait before the body is asked for more.
-const FULL: usize = 64 << 10;
-
 /// Heads, framing and data in order, written with as few calls as possible.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Outbox {
     /// Comes first.
     pieces: VecDeque<Bytes>,
     /// Comes last; kept for its memory.
     tail: BytesMut,
     len: usize,
+    /// How much may wait before the body is asked for more.
+    limit: BufferLimit,
 }
 
 impl Outbox {
+    /// With nothing in it.
+    pub(super) fn new(limit: BufferLimit) -> Self {
+        Self { pieces: VecDeque::new(), tail: BytesMut::new(), len: 0, limit }
+    }
+
+    /// Gives its memory back when there is nothing in it.
+    pub(super) fn release(&mut self) {
+        if self.len == 0 {
+            *self = Self::new(self.limit);
+        }
+    }
+
     /// Where a head is written to; [`Outbox::wrote`] follows.
     pub(super) fn tail(&mut self) -> &mut BytesMut {
         &mut self.tail
@@ -36,7 +49,7 @@ impl Outbox {
 
     /// Whether the body has to wait.
     pub(super) fn is_full(&self) -> bool {
-        self.len >= FULL
+        self.len >= self.limit.get()
     }
 
     /// Data of a body that is counted.
@@ -149,7 +162,7 @@ mod tests {
     #[test]
     fn keeps_the_order_whatever_the_writes_take() {
         for step in [1, 7, 2000, 100_000] {
-            let mut outbox = Outbox::default();
+            let mut outbox = Outbox::new(BufferLimit::MOST);
             outbox.tail().extend_from_slice(b"head\r\n");
             outbox.wrote();
             let large = Bytes::from(vec![b'l'; 3000]);

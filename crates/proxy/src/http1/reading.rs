@@ -7,8 +7,7 @@ use bytes::BytesMut;
 use destrier_upstream::Stream;
 use destrier_upstream::h1::{Reader, ReturnSlot, Returned};
 
-/// Bytes of further requests that are read while one is answered.
-const READ_AHEAD: usize = 64 << 10;
+use crate::scope::BufferLimit;
 
 /// Where the reading side is.
 pub(super) struct Reading {
@@ -17,6 +16,8 @@ pub(super) struct Reading {
     pub(super) reader: Option<Reader>,
     pub(super) slot: ReturnSlot,
     state: State,
+    /// Bytes of further requests that are read while one is answered.
+    read_ahead: BufferLimit,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,9 +32,15 @@ enum State {
 
 impl Reading {
     /// Reads on where the version was found out.
-    pub(super) fn new(read: BytesMut, stream: Arc<Stream>) -> Self {
+    pub(super) fn new(read: BytesMut, stream: Arc<Stream>, read_ahead: BufferLimit) -> Self {
         let reader = Reader::with_bytes(Arc::clone(&stream), read);
-        Self { stream, reader: Some(reader), slot: ReturnSlot::new(), state: State::Whole }
+        Self {
+            stream,
+            reader: Some(reader),
+            slot: ReturnSlot::new(),
+            state: State::Whole,
+            read_ahead,
+        }
     }
 
     /// Ready when the client has left: it closed its side, as Envoy has it, or the connection failed.
@@ -50,7 +57,7 @@ impl Reading {
             return Poll::Pending;
         }
         let Some(reader) = &mut self.reader else { return Poll::Pending };
-        while reader.buffer().len() < READ_AHEAD {
+        while reader.buffer().len() < self.read_ahead.get() {
             match reader.poll_fill(cx) {
                 Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(()),
                 Poll::Ready(Ok(_)) => {}

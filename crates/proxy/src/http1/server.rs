@@ -86,9 +86,9 @@ impl Server {
             max_headers: scope.policy.max_headers_count as usize,
         };
         Self {
-            reading: Reading::new(buffer, stream),
+            reading: Reading::new(buffer, stream, scope.buffer_limit),
             parser: HeadParser::new(limits),
-            outbox: Outbox::default(),
+            outbox: Outbox::new(scope.buffer_limit),
             alarm: Alarm::default(),
             stack: stack(forward),
             drain_begun: Box::pin(drain.begun()),
@@ -176,7 +176,7 @@ impl Server {
 
     /// Gives memory back in a long wait.
     fn rest(&mut self) {
-        self.outbox = Outbox::default();
+        self.outbox.release();
         if let Some(reader) = &mut self.reading.reader {
             reader.release();
         }
