@@ -84,6 +84,7 @@ impl Control {
                             type_url: type_url.as_str(),
                             version: "",
                             resources: &[],
+                            unchanged: &[],
                             removed: &names,
                             absent: Absent::Unchanged,
                         },
@@ -175,8 +176,7 @@ fn apply(assembler: &mut Assembler, update: &Update, now: Now) -> Vec<Rejection>
         .map(|resource| ResourceRef {
             name: resource.name.clone(),
             version: resource.version.clone(),
-            // The session's bytes are a piece of the whole message; what is kept must not keep all of it.
-            body: bytes::Bytes::copy_from_slice(&resource.body),
+            body: resource.body.clone(),
         })
         .collect();
     let rejections = assembler.apply(
@@ -184,6 +184,7 @@ fn apply(assembler: &mut Assembler, update: &Update, now: Now) -> Vec<Rejection>
             type_url: update.type_url.as_str(),
             version: &update.version,
             resources: &resources,
+            unchanged: &update.unchanged,
             removed: &update.removed,
             // The session itself finds out what a complete list leaves out.
             absent: Absent::Unchanged,

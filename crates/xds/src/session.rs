@@ -201,7 +201,7 @@ impl Session {
             type_url: subscription.type_url().clone(),
             resources: std::mem::take(&mut sifted.changed),
             removed: sifted.removed.clone(),
-            unchanged: sifted.unchanged,
+            unchanged: std::mem::take(&mut sifted.unchanged),
             version: response.version.clone(),
             received: now,
         };

@@ -23,7 +23,7 @@ pub(crate) struct Sifted {
     /// What to hold if the verdict is good: the changed ones, the equal ones and heartbeats.
     pub(crate) accepted: Vec<Accepted>,
     /// Resources that were byte for byte what is held.
-    pub(crate) unchanged: usize,
+    pub(crate) unchanged: Vec<String>,
     pub(crate) removed: Vec<String>,
     pub(crate) rejections: Vec<Rejection>,
     /// What the response does not mention is not there.
@@ -171,7 +171,7 @@ fn settle(resource: Opened, response: &Response, subscription: &Subscription, si
     };
     let is = Held { version: version.clone(), hash: hash(&body), length: body.len() };
     if held.is_some_and(|held| (held.hash, held.length) == (is.hash, is.length)) {
-        sifted.unchanged += 1;
+        sifted.unchanged.push(name.clone());
     } else {
         sifted.changed.push(Resource { name: name.clone(), version, body });
     }

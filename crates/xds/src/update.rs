@@ -28,8 +28,8 @@ pub struct Update {
     /// types, by comparing with what it holds. A name that was asked for and that the server denies
     /// is also here.
     pub removed: Vec<String>,
-    /// How many resources were byte for byte what is held already.
-    pub unchanged: usize,
+    /// Names of resources that came again byte for byte as they are held: fresh, but nothing to do.
+    pub unchanged: Vec<String>,
     /// The version of the whole: `version_info` or `system_version_info`. For display only.
     pub version: String,
     /// When the message came.

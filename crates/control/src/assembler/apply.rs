@@ -58,6 +58,11 @@ impl Assembler {
                 self.remove_cluster(&name, now);
             }
         }
+        for name in change.unchanged {
+            if let Some(stored) = self.store.clusters.get_mut(name.as_str()) {
+                stored.confirm();
+            }
+        }
         let mut rejections = Vec::new();
         for resource in change.resources {
             rejections.extend(self.apply_cluster(resource, now).err().into_iter().flatten());
@@ -139,6 +144,9 @@ impl Assembler {
     }
 
     fn apply_endpoints(&mut self, change: Change<'_>, now: Now) -> Vec<Rejection> {
+        for name in change.unchanged {
+            self.confirm_assignment(name, now);
+        }
         let mut rejections = Vec::new();
         for resource in change.resources {
             rejections.extend(self.apply_assignment(resource, now).err().into_iter().flatten());
@@ -151,6 +159,20 @@ impl Assembler {
         }
         self.schedule_readiness(now.mono);
         rejections
+    }
+
+    /// What is held came again: it is fresh. If it had gone stale it is in force again.
+    fn confirm_assignment(&mut self, name: &str, now: Now) {
+        let Some(key) = self.assignments.key(name) else { return };
+        let Some(stored) = self.store.endpoints.get_mut(name) else { return };
+        if stored.confirm() {
+            return self.renew_endpoints(&key, now);
+        }
+        let stale = stored.newest().filter(|_| stored.standing == Standing::Stale);
+        let Some(StoredVersion { version, body, .. }) = stale.cloned() else { return };
+        let again = ResourceRef { name: name.to_owned(), version: version.to_string(), body };
+        // It was translated before.
+        let _ = self.apply_assignment(&again, now);
     }
 
     fn apply_assignment(&mut self, resource: &ResourceRef, now: Now) -> Result<(), Vec<Rejection>> {

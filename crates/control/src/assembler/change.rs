@@ -28,6 +28,8 @@ pub struct Change<'a> {
     pub version: &'a str,
     /// Added or changed, perhaps unchanged.
     pub resources: &'a [ResourceRef],
+    /// Names of resources that came again as they are held, byte for byte.
+    pub unchanged: &'a [String],
     /// Names in `removed_resources`.
     pub removed: &'a [String],
     /// What it means that a resource is not in this response.

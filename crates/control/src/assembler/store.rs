@@ -95,10 +95,16 @@ impl StoredResource {
     pub(super) fn is_unchanged(&mut self, body: &Bytes) -> bool {
         let same = self.standing == Standing::Requested
             && self.newest().is_some_and(|held| held.body == *body);
-        if same {
+        same && self.confirm()
+    }
+
+    /// What is held came again: a version refused in between is history. Whether it is still wanted.
+    pub(super) fn confirm(&mut self) -> bool {
+        let wanted = self.standing == Standing::Requested;
+        if wanted {
             self.error = None;
         }
-        same
+        wanted
     }
 
     /// What was wrong with this very message when it came before: it need not be read again.

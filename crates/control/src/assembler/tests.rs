@@ -45,6 +45,7 @@ fn c167_a_panic_costs_one_resource() {
         type_url: CLUSTER_TYPE,
         version: "",
         resources: &resources,
+        unchanged: &[],
         removed: &[],
         absent: Absent::Unchanged,
     };

@@ -143,6 +143,7 @@ fn static_clusters_are_in_the_first_snapshot() {
             type_url: destrier_control::CLUSTER_TYPE,
             version: "",
             resources: &resources,
+            unchanged: &[],
             removed: &["xds-grpc".into()],
             absent: destrier_control::Absent::Unchanged,
         },

@@ -372,3 +372,22 @@ fn c168_endpoints_that_are_not_renewed_are_dropped() {
     plane.endpoints(&[fresh]);
     assert_eq!(plane.addresses("a"), ["10.0.0.9:80"]);
 }
+
+#[test]
+fn c168_what_comes_again_unchanged_is_fresh() {
+    let mut plane = plane();
+    let mut fresh = assignment("a", &["10.0.0.9:80"]);
+    fresh.policy = Some(cluster_load_assignment::Policy {
+        endpoint_stale_after: Some(protobuf::Duration { seconds: 5, nanos: 0 }),
+        ..Default::default()
+    });
+    plane.endpoints(&[fresh]);
+    plane.advance(seconds(4));
+    plane.unchanged(ENDPOINTS_TYPE, "a");
+    plane.advance(seconds(4));
+    assert_eq!(plane.addresses("a"), ["10.0.0.9:80"]);
+    plane.advance(seconds(1));
+    assert!(plane.get("a").endpoints.is_empty());
+    plane.unchanged(ENDPOINTS_TYPE, "a");
+    assert_eq!(plane.addresses("a"), ["10.0.0.9:80"]);
+}

@@ -55,6 +55,19 @@ impl Plane {
         rejections
     }
 
+    /// A message whose one resource is byte for byte what is held: the session names it only.
+    pub(crate) fn unchanged(&mut self, type_url: &str, name: &str) {
+        let rejections = self.apply(Change {
+            type_url,
+            version: "",
+            resources: &[],
+            unchanged: &[name.to_owned()],
+            removed: &[],
+            absent: Absent::Unchanged,
+        });
+        assert_eq!(rejections, []);
+    }
+
     /// A delta message.
     pub(crate) fn delta(
         &mut self,
@@ -67,6 +80,7 @@ impl Plane {
             type_url,
             version: "",
             resources,
+            unchanged: &[],
             removed: &removed,
             absent: Absent::Unchanged,
         })
@@ -85,6 +99,7 @@ impl Plane {
             type_url: CLUSTER_TYPE,
             version: "1",
             resources: &resources,
+            unchanged: &[],
             removed: &[],
             absent: Absent::Removed { refused: &[] },
         });

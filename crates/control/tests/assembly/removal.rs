@@ -112,6 +112,11 @@ fn c025_a_good_version_clears_the_error() {
         plane.clusters(&[again]);
         assert!(plane.assembler.resources().clusters["a"].error.is_none());
     }
+    let mut bad = eds("a");
+    bad.connect_timeout = Some(Default::default());
+    plane.delta(CLUSTER_TYPE, &[resource(&bad)], &[]);
+    plane.unchanged(CLUSTER_TYPE, "a");
+    assert!(plane.assembler.resources().clusters["a"].error.is_none());
 }
 
 #[test]

@@ -128,6 +128,7 @@ fn play(plane: &mut Plane, mode: Mode, round: usize) {
             type_url: &message.type_url,
             version: "",
             resources: &message.resources,
+            unchanged: &[],
             removed: &message.removed,
             absent: if full { Absent::Removed { refused: &[] } } else { Absent::Unchanged },
         });
