@@ -34,9 +34,10 @@ struct Changer {
 
 impl Changer {
     fn new(peers: Vec<SocketAddr>) -> Self {
-        let seed = rand::random();
-        // Printed when the test fails, so that the changes can be drawn again.
-        println!("seed {seed}");
+        let given = std::env::var("DESTRIER_SEED").ok().and_then(|seed| seed.parse().ok());
+        let seed = given.unwrap_or_else(rand::random);
+        // Shown when the test fails, so that the same changes can be drawn again.
+        println!("DESTRIER_SEED={seed}");
         Self { random: StdRng::seed_from_u64(seed), peers, unrouted: Vec::new(), made: 0 }
     }
 

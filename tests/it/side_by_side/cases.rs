@@ -3,26 +3,61 @@
 use destrier_testkit::AnswerTo;
 use http::Method;
 
-/// Where we depart from Envoy on purpose, and why.
-const DEPARTURES: &[(&str, &str)] = &[
-    ("post-chunked", "a body that is there as a whole goes on with its length, in one write"),
-    (
-        "head-no-route",
-        "an answer to HEAD does not speak of chunks that would not come for GET either",
-    ),
-    (
-        "unasked-upgrade",
-        "a 101 that nobody asked for is a fault of the host, and no tunnel is opened",
-    ),
-    ("two-hosts", "which host is meant is not to be guessed (RFC 9112, 3.2)"),
-    ("bare-line-feeds", "a line ends in CR LF; leniency invites smuggling"),
-    ("folded", "obsolete line folding is refused (RFC 9112, 5.2)"),
-    ("bare-cr", "a bare CR in a value is refused (RFC 9112, 2.2)"),
+/// A difference on purpose.
+pub(super) struct Departure {
+    case: &'static str,
+    /// How our answer begins.
+    pub(super) ours: &'static str,
+    /// Why it is not Envoy's.
+    pub(super) reason: &'static str,
+}
+
+const DEPARTURES: &[Departure] = &[
+    Departure {
+        case: "post-chunked",
+        ours: r#"200 ["content-length: 5", "#,
+        reason: "a body that is there as a whole goes on with its length, in one write",
+    },
+    Departure {
+        case: "head-no-route",
+        ours: r#"404 ["server: envoy"]"#,
+        reason: "an answer to HEAD does not speak of chunks that would not come for GET either",
+    },
+    Departure {
+        case: "options",
+        ours: r#"200 ["content-length: 187", "#,
+        reason: "a length of 0 is sent only with methods that expect content (RFC 9110, 8.6)",
+    },
+    Departure {
+        case: "unasked-upgrade",
+        ours: "502 ",
+        reason: "a 101 that nobody asked for is a fault of the host, and no tunnel is opened",
+    },
+    Departure {
+        case: "two-hosts",
+        ours: "400 ",
+        reason: "which host is meant is not to be guessed (RFC 9112, 3.2)",
+    },
+    Departure {
+        case: "bare-line-feeds",
+        ours: "400 ",
+        reason: "a line ends in CR LF; leniency invites smuggling",
+    },
+    Departure {
+        case: "folded",
+        ours: "400 ",
+        reason: "obsolete line folding is refused (RFC 9112, 5.2)",
+    },
+    Departure {
+        case: "bare-cr",
+        ours: "400 ",
+        reason: "a bare CR in a value is refused (RFC 9112, 2.2)",
+    },
 ];
 
-/// Why the answer to a case is not Envoy's, if it is not meant to be.
-pub(super) fn departure(case: &str) -> Option<&'static str> {
-    DEPARTURES.iter().find(|(name, _)| *name == case).map(|(_, reason)| *reason)
+/// How and why the answer to a case is not Envoy's, if it is not meant to be.
+pub(super) fn departure(case: &str) -> Option<&'static Departure> {
+    DEPARTURES.iter().find(|departure| departure.case == case)
 }
 
 /// One request.

@@ -8,8 +8,8 @@ mod envoy;
 mod peers;
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
-use std::io;
+use std::fmt::Write;
+use std::io::{self, Write as _};
 use std::net::SocketAddr;
 
 use anyhow::Result;
@@ -23,7 +23,9 @@ use peers::Peers;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_answers_are_envoys() -> Result<()> {
     let Some(binary) = envoy::find() else {
-        eprintln!("SKIPPED: side by side with Envoy: no Envoy here (set ENVOY_BIN)");
+        // Not `eprintln`: what a test that passes prints is hidden, and this must be seen.
+        let said = "SKIPPED: side by side with Envoy: no Envoy here (set ENVOY_BIN)\n";
+        io::stderr().write_all(said.as_bytes())?;
         return Ok(());
     };
     let peers = Peers::start()?;
@@ -36,15 +38,13 @@ async fn the_answers_are_envoys() -> Result<()> {
     for case in &cases {
         let theirs = answer(envoy_entry, case).await;
         let our = answer(our_entry, case).await;
-        let reason = cases::departure(case.name);
-        match (theirs == our, reason) {
-            (true, Some(reason)) => {
-                writeln!(differences, "{}: no departure any more from: {reason}", case.name)?;
+        match cases::departure(case.name) {
+            None if theirs == our => {}
+            Some(departure) if theirs != our && our.starts_with(departure.ours) => {}
+            departure => {
+                let reason = departure.map_or("", |departure| departure.reason);
+                writeln!(differences, "{} {reason}\n  Envoy {theirs}\n  ours  {our}", case.name)?;
             }
-            (false, None) => {
-                writeln!(differences, "{}:\n  Envoy {theirs}\n  ours  {our}", case.name)?;
-            }
-            _ => {}
         }
     }
     let names: BTreeSet<_> = cases.iter().map(|case| case.name).collect();
