@@ -72,3 +72,47 @@ where
         self.inner.size_hint()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::future::poll_fn;
+
+    use super::*;
+
+    /// Pieces of data.
+    struct Pieces(VecDeque<&'static str>);
+
+    impl Body for Pieces {
+        type Data = Bytes;
+        type Error = BodyError;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _cx: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+            let piece = self.0.pop_front();
+            Poll::Ready(piece.map(|piece| Ok(Frame::data(Bytes::from_static(piece.as_bytes())))))
+        }
+
+        fn is_end_stream(&self) -> bool {
+            self.0.is_empty()
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn hands_on_what_says_something_and_tells_how_far_it_is() {
+        let progress = Arc::new(RequestProgress::new(Instant::now()));
+        let pieces = Pieces(["", "ab", "", "", "c"].into());
+        let mut body = RequestBody::new(pieces, Arc::clone(&progress));
+        let mut passed = Vec::new();
+        let mut ended = Vec::new();
+        while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
+            passed.push(frame.expect("no piece fails").into_data().expect("all are data"));
+            ended.push(progress.ended_at().is_some());
+        }
+        assert_eq!(passed, ["ab", "c"]);
+        assert_eq!(ended, [false, true], "the end is known with the last piece");
+        assert_eq!(progress.bytes(), 3);
+    }
+}
