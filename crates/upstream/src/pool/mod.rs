@@ -15,6 +15,8 @@ mod state;
 mod sweep;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod turns;
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 

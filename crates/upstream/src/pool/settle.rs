@@ -30,9 +30,13 @@ impl State {
             Protocol::Http2 => self.tuning.max_streams.max(1),
         };
         let host = self.host(key);
-        // The first that is not opening one already; which of them does it makes no difference.
-        let opener = host.opening as usize;
-        let waiting = host.waiting.get_mut(opener).expect("a starved request is in the line");
+        // The first starved one, else any that is not about to open another: who opens it makes no
+        // difference, the oldest gets it.
+        let starved = (host.opening as usize).min(host.waiting.len());
+        let (covered, starved) = (0..starved, starved..host.waiting.len());
+        let opener = starved.chain(covered).find(|index| host.waiting[*index].open.is_none());
+        let waiting = opener.and_then(|index| host.waiting.get_mut(index));
+        let waiting = waiting.expect("fewer are about to open one than wait, as one is starved");
         waiting.open = Some(capacity);
         let waker = waiting.waker.take();
         host.opening += capacity;
