@@ -59,7 +59,12 @@ impl Payload {
         });
         let done = done.await.map_err(ForwardError::RequestBody)?;
         let first = first.join();
-        Ok(if done { Self::AtHand(first) } else { Self::Streaming { first, body: Box::new(body) } })
+        // A large one might wait for the host, which waits for its answer to be read.
+        Ok(if done && first.len() <= AT_HAND {
+            Self::AtHand(first)
+        } else {
+            Self::Streaming { first, body: Box::new(body) }
+        })
     }
 
     /// Whether the request can be sent (again).

@@ -45,7 +45,9 @@ impl Pump {
             return Poll::Ready(Pumped::All);
         }
         let Some(task) = &mut self.task else { return Poll::Pending };
-        let done = ready!(pin!(task).poll(cx)).unwrap_or(Pumped::Refused);
+        let done = ready!(pin!(task).poll(cx)).unwrap_or_else(|_| {
+            Pumped::BodyFailed(BodyError::Aborted("the task that sends the body failed"))
+        });
         self.task = None;
         self.all = matches!(done, Pumped::All);
         Poll::Ready(done)

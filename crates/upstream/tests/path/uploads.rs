@@ -168,6 +168,47 @@ async fn a_body_of_another_length_than_announced_aborts_the_message() {
     assert_eq!(bed.used(Limit::Connections), 0);
 }
 
+/// A large body at hand is written while the answer is read: a host that answers bit by bit does not stop
+/// for it.
+#[tokio::test]
+async fn a_large_body_does_not_wait_for_its_answer() {
+    const SIZE: usize = 16 << 20;
+    let (address, _) = host(|mut stream, _| async move {
+        let mut buffer = Vec::new();
+        read_head(&mut stream, &mut buffer).await.expect("a head");
+        let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {SIZE}\r\n\r\n");
+        stream.write_all(head.as_bytes()).await.expect("it is read");
+        stream.write_all(&buffer).await.expect("it is read");
+        let (mut from, mut to) = stream.split();
+        let _ = tokio::io::copy(&mut from, &mut to).await;
+    })
+    .await;
+    let bed = Bed::new(&[address], |_| ()).await;
+    let body = Body::full(Bytes::from(vec![b'x'; SIZE]));
+    let (status, echo) =
+        read(bed.forward(0).send(post("/", body)).await.expect("answered")).await.expect("whole");
+    assert_eq!((status, echo.len()), (200, SIZE));
+    bed.quiet().await;
+}
+
+/// A body that panics when it is asked for more takes its request with it, and nothing else.
+#[tokio::test]
+async fn permits_come_back_from_a_panic() {
+    let (address, seen) = echoing("0\r\n\r\n").await;
+    let bed = Bed::new(&[address], |_| ()).await;
+    let stream = futures_util::stream::unfold(0, |number| async move {
+        tokio::task::yield_now().await;
+        assert!(number < 2, "on purpose");
+        Some((data(b"abc"), number + 1))
+    });
+    let body = Body::boxed(StreamBody::new(Box::pin(stream)));
+    let error = bed.forward(0).send(post("/", body)).await.expect_err("the body is not whole");
+    assert!(matches!(error, ForwardError::RequestBody(BodyError::Aborted(_))), "{error:?}");
+    bed.quiet().await;
+    assert_eq!(bed.used(Limit::Connections), 0);
+    eventually("the host sees the end", || Seen::get(&seen.open) == 0).await;
+}
+
 /// A host that does not read stops the sender.
 #[tokio::test]
 async fn a_body_is_not_read_ahead_of_the_host() {
