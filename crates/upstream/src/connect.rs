@@ -74,7 +74,54 @@ pub(crate) fn failed(address: &Address, error: &io::Error) -> ForwardError {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+    use std::time::Duration;
+
+    use destrier_policy::{BindConfig, ClusterName};
+
     use super::*;
+
+    fn policy() -> ClusterPolicy {
+        ClusterPolicy::new(ClusterName::from("test"))
+    }
+
+    #[tokio::test]
+    async fn source_address_and_keepalive_are_those_of_the_policy() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("loopback");
+        let address = listener.local_addr().expect("it is bound");
+        let mut policy = policy();
+        policy.bind = Some(BindConfig { source: SocketAddr::from(([127, 0, 0, 2], 0)) });
+        let time = Some(Duration::from_secs(7));
+        policy.tcp_keepalive = Some(TcpKeepalive { probes: Some(3), time, interval: None });
+        let stream = connect(&Address::Ip(address), &policy).await.expect("it listens");
+        let Stream::Tcp(socket) = &stream else { panic!("it is TCP") };
+        let options = SockRef::from(socket);
+        assert!(options.keepalive().expect("readable"));
+        assert_eq!(options.tcp_keepalive_time().expect("readable"), Duration::from_secs(7));
+        assert_eq!(options.tcp_keepalive_retries().expect("readable"), 3);
+        let (_, peer) = listener.accept().await.expect("it connected");
+        assert_eq!(peer.ip().to_string(), "127.0.0.2");
+        assert_eq!(stream.local_address(), Some(peer));
+    }
+
+    #[tokio::test]
+    async fn unix_sockets_by_path_and_by_abstract_name() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("socket");
+        let _listener = tokio::net::UnixListener::bind(&path).expect("it can be bound");
+        let pipe = |path: &Path| Address::Pipe(path.into());
+        connect(&pipe(&path), &policy()).await.expect("it listens");
+
+        let name = format!("destrier-test-{}", std::process::id());
+        let address = std::os::unix::net::SocketAddr::from_abstract_name(&name).expect("short");
+        let _listener = std::os::unix::net::UnixListener::bind_addr(&address).expect("it is free");
+        connect(&pipe(Path::new(&format!("@{name}"))), &policy()).await.expect("it listens");
+
+        let missing = pipe(&directory.path().join("missing"));
+        let error = connect(&missing, &policy()).await.expect_err("nobody listens");
+        let wanted = "immediate_connect_error:_No_such_file_or_directory".to_owned();
+        assert_eq!(failed(&missing, &error), ForwardError::ConnectFailed(wanted));
+    }
 
     #[test]
     fn failures_are_spelled_as_envoy_does() {

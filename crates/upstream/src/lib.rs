@@ -4,6 +4,7 @@
 //!   state that outlives it and publishes the result in one `ArcSwap`.
 //! * [`Forward`] is the data path: a request loads the clusters once, holds one [`Cluster`] for its life,
 //!   and is admitted, given a host and a connection, and sent.
+//! * `pool` keeps, shares and limits connections; [`h1`] and `h2` send a request over one.
 //! * This crate must never know protobuf, xDS or listeners.
 //! * Start reading at [`Cluster`], then [`Forward::send`], then [`ClusterManager`].
 

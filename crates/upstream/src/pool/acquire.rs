@@ -148,7 +148,10 @@ impl Waiter<'_> {
         let waiting = Place { waiter: &self, left: false };
         match waiting.granted().await {
             Grant::Failed(error) => {
-                stats.upstream_rq_pending_failure_eject.inc();
+                // A host that speaks no HTTP/2 took the connection, as Envoy counts it.
+                if !matches!(error, ForwardError::Protocol(_)) {
+                    stats.upstream_rq_pending_failure_eject.inc();
+                }
                 Err(error)
             }
             grant => Ok(grant),

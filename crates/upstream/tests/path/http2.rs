@@ -18,22 +18,22 @@ use tokio::task::JoinSet;
 use crate::limits::limits;
 use crate::support::{Bed, Seen, eventually, get, host, post, read};
 
-fn http2(policy: &mut ClusterPolicy) {
+pub(crate) fn http2(policy: &mut ClusterPolicy) {
     policy.http.protocol = UpstreamProtocol::Http2;
 }
 
 /// How the host ends its connections.
 #[derive(Clone, Copy)]
-struct Habits {
-    max_streams: u32,
+pub(crate) struct Habits {
+    pub(crate) max_streams: u32,
     /// GOAWAY after so many requests, and the end when they are answered.
-    leaves_after: usize,
+    pub(crate) leaves_after: usize,
 }
 
-const STEADY: Habits = Habits { max_streams: 100, leaves_after: usize::MAX };
+pub(crate) const STEADY: Habits = Habits { max_streams: 100, leaves_after: usize::MAX };
 
 /// A host that hands each stream to `serve`.
-async fn streams<F>(
+pub(crate) async fn streams<F>(
     habits: Habits,
     serve: impl Fn(Request<RecvStream>, SendResponse<Bytes>) -> F + Clone + Send + Sync + 'static,
 ) -> (SocketAddr, Arc<Seen>)
@@ -67,7 +67,7 @@ where
     .await
 }
 
-async fn answer(mut respond: SendResponse<Bytes>, body: &'static str) {
+pub(crate) async fn answer(mut respond: SendResponse<Bytes>, body: &'static str) {
     let Ok(mut stream) = respond.send_response(Response::new(()), body.is_empty()) else { return };
     if !body.is_empty() {
         let _ = stream.send_data(body.into(), true);

@@ -1,13 +1,17 @@
 //! Limits under load from many threads: never one more than allowed, and nothing is lost.
 
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use destrier_policy::ClusterPolicy;
 use destrier_upstream::Limit;
 use tokio::runtime::Builder;
 
+use crate::http2::{Habits, STEADY, answer, http2, streams};
 use crate::limits::limits;
-use crate::support::{Bed, Seen, answering, ok};
+use crate::support::{Bed, Seen, answering, ok, post};
 
 /// Runs `work` on so many threads, each with a runtime of its own, as workers are.
 fn on_workers<F>(workers: usize, work: impl Fn(usize) -> F + Sync)
@@ -57,22 +61,47 @@ fn one_connection_for_three_hosts_and_four_workers() {
 /// Requests that are given up at any moment leave nothing behind.
 #[test]
 fn permits_come_back_from_requests_that_are_given_up() {
-    const REQUESTS: usize = 20_000;
+    give_up_at_random(20_000, async |()| answering(ok).await, |_| ());
+}
+
+#[test]
+fn permits_come_back_from_streams_that_are_given_up() {
+    let host = async |()| {
+        let serve = async |_, respond| answer(respond, "ok").await;
+        streams(Habits { max_streams: 3, ..STEADY }, serve).await
+    };
+    give_up_at_random(5_000, host, http2);
+}
+
+fn give_up_at_random(
+    requests: usize,
+    host: impl AsyncFnOnce(()) -> (SocketAddr, Arc<Seen>),
+    change: impl FnOnce(&mut ClusterPolicy),
+) {
     let hosts = Builder::new_multi_thread().worker_threads(1).enable_all().build();
     let hosts = hosts.expect("the system gives a runtime");
     let (bed, seen) = hosts.block_on(async {
-        let (address, seen) = answering(ok).await;
-        (Bed::new(&[address], limits(4, 8, 16)).await, seen)
+        let (address, seen) = host(()).await;
+        let bed = Bed::new(&[address], |policy| {
+            limits(4, 8, 16)(policy);
+            change(policy);
+        })
+        .await;
+        (bed, seen)
     });
     let next = AtomicUsize::new(0);
     on_workers(4, async |worker| {
         let sender = bed.forward(worker);
-        while next.fetch_add(1, Ordering::Relaxed) < REQUESTS {
+        while next.fetch_add(1, Ordering::Relaxed) < requests {
             let patience = Duration::from_micros(rand::random_range(0..400));
-            let _ = tokio::time::timeout(patience, sender.get("/")).await;
+            if rand::random() {
+                let _ = tokio::time::timeout(patience, sender.get("/")).await;
+            } else {
+                let (pieces, body) = crate::uploads::fed();
+                let _ = tokio::time::timeout(patience, sender.send(post("/", body))).await;
+                drop(pieces);
+            }
         }
-        // What was begun for requests that are gone ends, or joins the idle.
-        sender.get("/").await.ok();
     });
     assert!(Seen::get(&seen.requests) > 0);
     hosts.block_on(bed.quiet());
