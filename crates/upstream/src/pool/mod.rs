@@ -1,8 +1,8 @@
 //! Connections to hosts: kept, shared and waited for.
 //!
 //! A pool is one for a cluster and routing priority, over all hosts and workers, since its limit of
-//! connections is. [`state`] and [`settle`] decide, [`acquire`] asks and waits, [`lease`] is what a request holds,
-//! [`open`] makes connections, [`sweep`] closes the unused.
+//! connections is. `state` and `settle` decide, `acquire` asks and waits, `lease` is what a request holds,
+//! `open` makes connections, `sweep` closes the unused.
 
 mod acquire;
 mod grant;

@@ -61,14 +61,21 @@ impl State {
     }
 
     /// Makes the HTTP/2 connection of another host that is nearest to idle end: at once, or when its
-    /// streams have. One at a time; its permit comes free when it is closed.
+    /// streams have, so that a host without any connection gets its turn beside one that is never idle. One
+    /// at a time; its permit comes free when it is closed.
     fn evict_shared(&mut self, wanted: &Key) {
         if !self.yielding.is_empty() {
             return;
         }
-        let others = self.hosts.iter_mut().filter(|(key, _)| *key != wanted);
-        let shared =
-            others.flat_map(|(_, host)| &mut host.shared).filter(|shared| !shared.draining);
+        let max_streams = self.tuning.max_streams;
+        // A stream or connection of its own host will end, too.
+        let has_own = self.hosts.get(wanted).is_some_and(|host| host.busy > 0);
+        let shared = self.hosts.values_mut().flat_map(|host| &mut host.shared);
+        let shared = shared.filter(|shared| {
+            // One of its own is of no use when the peer allows no stream on it any more.
+            let other = shared.life.key != *wanted || !shared.has_room(max_streams);
+            !shared.draining && other && (shared.streams == 0 || !has_own)
+        });
         let Some(shared) = shared.min_by_key(|shared| (shared.streams, shared.since)) else {
             return;
         };
