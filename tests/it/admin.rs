@@ -21,11 +21,13 @@ const SERVICE: &str = "outbound|8443||ratings.default.svc.cluster.local";
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ready_tells_the_stages() -> Result<()> {
     let backends = backends(["a"])?;
-    // Silent about endpoints that it does not have, where istiod would send an empty assignment.
+    // In this variant it is silent about endpoints that it does not have, where istiod would send an
+    // empty assignment.
     let silent = Behaviour::go_control_plane();
     let plane = MockXds::start_like(silent, Listen::Tcp(loopback())).await?;
     plane.apply(Changes::new().cluster(&eds_cluster(SERVICE)));
-    let agent = LocalAgent::start(&mesh_bootstrap(&plane, Ads::Delta, &[route("/", SERVICE)])?)?;
+    let routes = [route("/", SERVICE)];
+    let agent = LocalAgent::start(&mesh_bootstrap(&plane, Ads::StateOfTheWorld, &routes)?)?;
     let early = request(agent.admin, "/ready", "").await?;
     assert_eq!((early.head.status.as_u16(), &*text(&early)), (503, "INITIALIZING\n"));
     assert_eq!(agent.admin_json("/server_info").await?["state"], "INITIALIZING");

@@ -57,20 +57,25 @@ pub(crate) async fn static_agent(listeners: &[Value], clusters: &[Value]) -> Res
     Ok(agent)
 }
 
+/// Waits until something holds.
+pub(crate) async fn until(what: &str, holds: impl Fn() -> bool) -> Result<()> {
+    let begin = Instant::now();
+    while !holds() {
+        if begin.elapsed() > PATIENCE {
+            bail!("{what}: not so within {PATIENCE:?}");
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    Ok(())
+}
+
 /// Waits until the live clusters are as wanted.
 pub(crate) async fn until_live(
     agent: &LocalAgent,
     what: &str,
     holds: impl Fn(&Arc<Clusters>) -> bool,
 ) -> Result<()> {
-    let begin = Instant::now();
-    while !holds(&agent.agent.directory().load()) {
-        if begin.elapsed() > PATIENCE {
-            bail!("{what}: not in force within {PATIENCE:?}");
-        }
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
-    Ok(())
+    until(what, || holds(&agent.agent.directory().load())).await
 }
 
 /// Asks again and again until the answer is as wanted, and gives that answer.

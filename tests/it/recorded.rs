@@ -12,7 +12,7 @@ use destrier_testkit::{Backend, EchoTcp, Gate, RawConn, RawResponse};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
-use crate::mesh::{PATIENCE, header, text};
+use crate::mesh::{PATIENCE, header, text, until};
 
 const WEB: &str = "outbound|18080||web.demo.svc.cluster.local";
 const API: &str = "outbound|18081||api.demo.svc.cluster.local";
@@ -149,7 +149,7 @@ async fn keeps_the_limits_of_web(agent: &LocalAgent, peers: &Peers) -> Result<()
         held.push(ask());
         // One after the other: each that waits for a new connection counts as pending meanwhile.
         let at_gate = || peers.web.iter().map(|web| web.counts().requests.active()).sum::<u64>();
-        agent.until("a held request", "/breakers", |_| at_gate() == active).await?;
+        until("a held request", || at_gate() == active).await?;
     }
     held.push(ask());
     agent

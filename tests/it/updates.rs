@@ -5,9 +5,9 @@ use std::time::Duration as StdDuration;
 
 use anyhow::Result;
 use destrier::demo::config::route;
-use destrier::demo::local::LocalAgent;
+use destrier::demo::local::{LocalAgent, request};
 use destrier_mock_xds::{Changes, MockXds, eds_cluster, endpoints};
-use destrier_testkit::{Backend, Load, Pace, Protocol, Report, RunningLoad, Stop};
+use destrier_testkit::{Backend, Gate, Load, Pace, Protocol, Report, RunningLoad, Stop};
 use envoy_types::pb::envoy::config::cluster::v3::circuit_breakers::Thresholds;
 use envoy_types::pb::envoy::config::cluster::v3::cluster::LbPolicy;
 use envoy_types::pb::envoy::config::cluster::v3::{CircuitBreakers, Cluster, OutlierDetection};
@@ -16,7 +16,7 @@ use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
 
-use crate::mesh::{addresses, backends, mesh_agent, until_live};
+use crate::mesh::{addresses, backends, mesh_agent, text, until, until_live};
 
 const ROUTED: [&str; 2] =
     ["outbound|80||first.demo.svc.cluster.local", "outbound|80||second.demo.svc.cluster.local"];
@@ -69,10 +69,11 @@ impl Changer {
         }
     }
 
-    /// One to all of the peers.
+    /// The first peer, which stays so that its connections can grow old, and some of the others.
     fn some_peers(&mut self) -> Vec<SocketAddr> {
-        let count = self.random.random_range(1..=self.peers.len());
-        self.peers.sample(&mut self.random, count).copied().collect()
+        let (first, others) = self.peers.split_at(1);
+        let count = self.random.random_range(0..=others.len());
+        first.iter().chain(others.sample(&mut self.random, count)).copied().collect()
     }
 
     fn change(&mut self) -> Changes {
@@ -147,6 +148,26 @@ fn loads(agent: &LocalAgent) -> Vec<RunningLoad> {
         .collect()
 }
 
+/// More connections than the load needs, so that some are idle for long.
+async fn open_spare_connections(agent: &LocalAgent, backends: &[Backend]) -> Result<()> {
+    const SPARE: u64 = 32;
+    let gate = Gate::closed();
+    backends.iter().for_each(|one| one.update(|behaviour| behaviour.gate = Some(gate.clone())));
+    let burst = Load {
+        protocol: Protocol::Http1 { connections: SPARE as usize },
+        path: http::uri::PathAndQuery::from_static("/first"),
+        stop: Stop::After(SPARE),
+        ..Load::to(agent.entry())
+    };
+    let burst = burst.start();
+    let held = || backends.iter().map(|one| one.counts().requests.active()).sum::<u64>();
+    until("the burst is held", || held() == SPARE).await?;
+    gate.open();
+    assert_eq!(burst.finished().await?.ok(), SPARE);
+    backends.iter().for_each(|one| one.update(|behaviour| behaviour.gate = None));
+    Ok(())
+}
+
 async fn ended(loads: Vec<RunningLoad>) -> Result<Vec<Report>> {
     let mut reports = Vec::new();
     for load in loads {
@@ -155,34 +176,46 @@ async fn ended(loads: Vec<RunningLoad>) -> Result<Vec<Report>> {
     Ok(reports)
 }
 
-fn assert_none_failed(reports: &[Report]) {
+/// All answers are good; else the statistics say what became of the others.
+async fn assert_none_failed(agent: &LocalAgent, reports: &[Report]) -> Result<()> {
+    let filter = "_fail|with_active_rq|overflow|none_healthy|timeout|_reset|no_cluster";
+    let page = request(agent.admin, &format!("/stats?usedonly&filter={filter}"), "").await?;
     for report in reports {
         let others = report.answers() - report.ok();
         let seen = (&report.statuses, &report.failures);
-        assert_eq!((report.failed(), others), (0, 0), "{seen:?}");
+        assert_eq!((report.failed(), others), (0, 0), "{seen:?}\n{}", text(&page));
         assert!(report.ok() > 20, "a load that did not flow proves nothing: {seen:?}");
     }
+    Ok(())
 }
 
 async fn under_random_changes(idle: Option<StdDuration>) -> Result<()> {
     let backends = backends(["a", "b", "c", "d"])?;
     if let Some(idle) = idle {
         for backend in &backends {
-            backend.update(|behaviour| behaviour.idle = Some(idle / 8..=idle));
+            backend.update(|behaviour| behaviour.idle = Some(idle / 4..=idle));
         }
     }
     let plane = MockXds::start_local().await?;
     plane.apply(begin(&backends));
     let routes = [route("/first", ROUTED[0]), route("/second", ROUTED[1])];
     let agent = mesh_agent(&plane, &routes).await?;
+    open_spare_connections(&agent, &backends).await?;
     let running = loads(&agent);
     let mut changer = Changer::new(addresses(&backends));
     for _ in 0..UPDATES {
         let changes = changer.change();
         changer.publish(&plane, &agent, changes).await?;
     }
-    assert_none_failed(&ended(running).await?);
+    assert_none_failed(&agent, &ended(running).await?).await?;
     assert_eq!(agent.stat("cluster_manager.cds.update_rejected").await?, 0);
+    if idle.is_some() {
+        let mut closed = 0;
+        for name in ROUTED {
+            closed += agent.stat(&format!("cluster.{name}.upstream_cx_destroy_remote")).await?;
+        }
+        assert!(closed > 0, "no backend has closed a connection");
+    }
     Ok(())
 }
 
@@ -193,7 +226,7 @@ async fn a_thousand_random_changes_fail_no_request() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nor_do_they_when_backends_close_idle_connections() -> Result<()> {
-    under_random_changes(Some(StdDuration::from_millis(80))).await
+    under_random_changes(Some(StdDuration::from_millis(800))).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -215,7 +248,7 @@ async fn changes_of_policy_alone_close_no_connection() -> Result<()> {
             closed_before = Some(closed(&backends));
         }
     }
-    assert_none_failed(&ended(running).await?);
+    assert_none_failed(&agent, &ended(running).await?).await?;
     assert_eq!(closed_before, Some(0));
     assert_eq!(closed(&backends), 0);
     Ok(())
