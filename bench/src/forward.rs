@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use destrier_testkit::{Backend, Load, Pace, Protocol as Spoken, Report, Stop};
 use rand::seq::SliceRandom;
 
@@ -149,8 +149,13 @@ async fn measure(
             workers,
             idle_clusters: 0,
         };
-        let mut process = peer.start(binary, &setup, cores, &folder.path().join(peer.name()))?;
-        listening(port, Duration::from_secs(20)).await?;
+        let own = folder.path().join(peer.name());
+        let mut process = peer.start(binary, &setup, cores, &own)?;
+        listening(port, Duration::from_secs(20)).await.with_context(|| {
+            // What it said is the cause more often than not.
+            let said = std::fs::read_to_string(own.join("log")).unwrap_or_default();
+            format!("{}: {said}", peer.name())
+        })?;
         idle_kib.insert(*peer, process.usage()?.rss_kib);
         running.push((*peer, process, port));
     }

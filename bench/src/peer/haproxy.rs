@@ -12,7 +12,7 @@ pub(super) fn configuration(setup: &Setup) -> String {
         Protocol::Tcp => ("tcp", ""),
     };
     let mut text = format!(
-        "global\n  nbthread {}\n  maxconn 20000\ndefaults\n  mode {mode}\n  timeout connect 1s\n  \
+        "global\n  nbthread {}\n  maxconn 4000\ndefaults\n  mode {mode}\n  timeout connect 1s\n  \
          timeout client 60s\n  timeout server 60s\n",
         setup.workers
     );

@@ -45,7 +45,7 @@ pub(super) fn configuration(setup: &Setup, folder: &Path) -> String {
     };
     format!(
         "{module}daemon off;\nworker_processes {};\npid {}/nginx.pid;\nerror_log stderr warn;\n\
-         events {{ worker_connections 20000; }}\n{server}",
+         events {{ worker_connections 4000; }}\n{server}",
         setup.workers,
         folder.display()
     )

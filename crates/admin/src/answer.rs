@@ -85,12 +85,7 @@ const PAGES: &[Page] = &[
         method: Allowed::Any,
         handler: not_in_force::page,
     },
-    Page {
-        path: "/quitquitquit",
-        help: "exit the server",
-        method: Allowed::Post,
-        handler: quit,
-    },
+    Page { path: "/quitquitquit", help: "exit the server", method: Allowed::Post, handler: quit },
     Page {
         path: "/ready",
         help: "print server state, return 200 if LIVE, otherwise return 503",
@@ -138,7 +133,10 @@ pub async fn serve(
     let router = PAGES
         .iter()
         .fold(Router::new(), |router, page| {
-            router.route(page.path, any(move |state, method, query| shown(page, state, method, query)))
+            router.route(
+                page.path,
+                any(move |state, method, query| shown(page, state, method, query)),
+            )
         })
         .fallback(any(unknown))
         .with_state(sources);
@@ -196,7 +194,8 @@ impl Answer {
         let mut body = Vec::new();
         let indent = serde_json::ser::PrettyFormatter::with_indent(b" ");
         let mut writer = serde_json::Serializer::with_formatter(&mut body, indent);
-        serde::Serialize::serialize(value, &mut writer).expect("a JSON value can be written to memory");
+        serde::Serialize::serialize(value, &mut writer)
+            .expect("a JSON value can be written to memory");
         body.push(b'\n');
         let body = String::from_utf8(body).expect("JSON is UTF-8");
         Self { status: StatusCode::OK, content_type: "application/json", body }

@@ -58,7 +58,8 @@ fn limits(breakers: &CircuitBreakers, priority: RoutingPriority) -> [(&'static s
 fn write_cluster(text: &mut String, cluster: &Cluster) {
     let (name, policy) = (cluster.name(), cluster.policy());
     let _ = writeln!(text, "{name}::observability_name::{}", policy.observability_name);
-    for (priority, word) in [(RoutingPriority::Default, "default"), (RoutingPriority::High, "high")] {
+    for (priority, word) in [(RoutingPriority::Default, "default"), (RoutingPriority::High, "high")]
+    {
         for (limit, value) in limits(&policy.circuit_breakers, priority) {
             let _ = writeln!(text, "{name}::{word}_priority::{limit}::{value}");
         }
@@ -125,7 +126,8 @@ fn status(cluster: &Cluster) -> Value {
             shown.insert("priority".into(), "HIGH".into());
         }
         shown.extend(
-            limits(&policy.circuit_breakers, priority).map(|(name, value)| (name.into(), value.into())),
+            limits(&policy.circuit_breakers, priority)
+                .map(|(name, value)| (name.into(), value.into())),
         );
         Value::Object(shown)
     });

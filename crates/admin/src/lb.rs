@@ -15,8 +15,7 @@ pub(crate) fn page(sources: &Sources, query: &Query) -> Answer {
         Ok(filter) => filter,
         Err(answer) => return answer,
     };
-    let wanted =
-        |name: &str| filter.as_ref().is_none_or(|filter| filter.is_match(name));
+    let wanted = |name: &str| filter.as_ref().is_none_or(|filter| filter.is_match(name));
     let live = sources.directory.load();
     let now = (sources.instant)();
     let clusters: Map<String, Value> = sources
@@ -52,11 +51,8 @@ fn balancing(cluster: &Cluster, lifecycle: Lifecycle, now: Instant) -> Value {
     if let Some(drop) = cluster.drop_overload() {
         shown.insert("drop_overload".into(), format!("{} {}", drop.category, drop.share).into());
     }
-    let hosts: Map<String, Value> = cluster
-        .hosts()
-        .iter()
-        .map(|host| (host.address().to_string(), standing(host)))
-        .collect();
+    let hosts: Map<String, Value> =
+        cluster.hosts().iter().map(|host| (host.address().to_string(), standing(host))).collect();
     shown.insert("hosts".into(), hosts.into());
     Value::Object(shown)
 }

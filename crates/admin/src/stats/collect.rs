@@ -5,8 +5,8 @@ use destrier_xds::{SessionStatus, TypeStatus, TypeUrl};
 
 use super::Wanted;
 use super::tags::Scope;
-use crate::sources::Sources;
 use crate::memory;
+use crate::sources::Sources;
 
 /// A value at the moment of reading.
 #[derive(Clone, Debug)]
@@ -57,7 +57,9 @@ impl Stat {
         match value {
             StatValue::Counter(value) => Self::Counter(value),
             StatValue::Gauge(value) => Self::Gauge(value),
-            StatValue::Histogram(histogram) => Self::Histogram(Box::new(Distribution::of(histogram))),
+            StatValue::Histogram(histogram) => {
+                Self::Histogram(Box::new(Distribution::of(histogram)))
+            }
         }
     }
 

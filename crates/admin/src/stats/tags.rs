@@ -106,7 +106,9 @@ impl Tags {
             custom.push(Custom { name: name.clone(), rule });
         }
         // Envoy tries patterns that may match anywhere before those that begin with a known word.
-        custom.sort_by_key(|tag| matches!(&tag.rule, Rule::Pattern(p) if p.as_str().starts_with('^')));
+        custom.sort_by_key(
+            |tag| matches!(&tag.rule, Rule::Pattern(p) if p.as_str().starts_with('^')),
+        );
         (Self { defaults, custom }, left_out)
     }
 

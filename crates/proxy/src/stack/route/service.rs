@@ -57,6 +57,8 @@ fn route(exchange: &mut Exchange, mut request: Request<Body>) -> Result<Routed, 
             return Err(LocalReply::upgrade_refused().into());
         }
     }
+    // As in Envoy: what the router saw, with or without a route.
+    stats.rq_total.inc();
     let Some(found) = found else {
         stats.no_route.inc();
         return Err(LocalReply::no_route().into());
@@ -69,7 +71,6 @@ fn route(exchange: &mut Exchange, mut request: Request<Body>) -> Result<Routed, 
             return Err(LocalReply::direct(response).into());
         }
     };
-    stats.rq_total.inc();
     let rewrote = rewrite(&route.matcher, action, &mut request);
     if action.idle_timeout.is_some() {
         exchange.timers.idle = action.idle_timeout;
