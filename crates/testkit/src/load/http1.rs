@@ -24,7 +24,11 @@ pub(super) fn request_bytes(load: &Load) -> Bytes {
         len => BodyLength::Length(len as u64),
     };
     let mut bytes = BytesMut::new();
-    let (target, option) = (Target::Path(&load.path), ConnectionOption::Omit);
+    let option = match load.headers.get(header::CONNECTION) {
+        Some(value) if value == "close" => ConnectionOption::Close,
+        _ => ConnectionOption::Omit,
+    };
+    let target = Target::Path(&load.path);
     write_request_head(&mut bytes, &load.method, target, &headers, body, option);
     bytes.extend_from_slice(&load.body);
     bytes.freeze()

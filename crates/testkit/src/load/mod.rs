@@ -67,7 +67,7 @@ pub struct Load {
     pub method: Method,
     /// `/` by default.
     pub path: PathAndQuery,
-    /// Sent besides.
+    /// Sent besides. With `connection: close` each HTTP/1.1 request has a connection of its own.
     pub headers: HeaderMap,
     /// Sent with `content-length` when it is not empty.
     pub body: Bytes,
