@@ -160,6 +160,18 @@ async fn tcp_passes_with_half_close() -> Result<()> {
     client.finish().await?;
     assert_eq!(&**client.read_to_end().await?.bytes(), b"two");
     echo.counts().wait_until(|counts| counts.connections.active() == 0).await?;
+    // Counted when the connection has ended.
+    agent
+        .until("the bytes of both directions", "/stats?format=json", |stats| {
+            let count = |name: &str| {
+                let listed = stats["stats"].as_array();
+                let found = listed.and_then(|all| all.iter().find(|stat| stat["name"] == name));
+                found.and_then(|stat| stat["value"].as_u64())
+            };
+            count("cluster.echo.upstream_cx_rx_bytes_total") == Some(6)
+                && count("cluster.echo.upstream_cx_tx_bytes_total") == Some(6)
+        })
+        .await?;
     Ok(())
 }
 

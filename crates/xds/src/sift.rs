@@ -1,4 +1,4 @@
-//! From a response to an [`Update`]: the rules of the protocol that hold for every type.
+//! From a response to an [`Update`](crate::Update): the rules of the protocol that hold for every type.
 
 use std::{
     collections::{HashMap, HashSet},

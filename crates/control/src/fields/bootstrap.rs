@@ -153,7 +153,7 @@ tables! {
     }
 
     message RuntimeLayer {
-        name: Tolerated,
+        name: Label,
     }
     oneof layer_specifier: LayerSpecifier {
         StaticLayer "static_layer": InForce "keys destrier.*; others are tolerated",

@@ -95,7 +95,7 @@ tables! {
         max_connection_duration_jitter: Tolerated,
         max_headers_count: InForce,
         max_response_headers_kb: InForce,
-        max_stream_duration: InForce,
+        max_stream_duration: Later,
         headers_with_underscores_action: Later,
         max_requests_per_connection: InForce,
     }

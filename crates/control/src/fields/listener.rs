@@ -80,11 +80,11 @@ tables! {
         metadata: Tolerated,
         transport_socket: InForce nested "raw_buffer",
         transport_socket_connect_timeout: Tolerated "there is no handshake",
-        name: Tolerated,
+        name: Label,
     }
 
     message Filter {
-        name: Tolerated "a filter is known by the type of its config",
+        name: Label "a filter is known by the type of its config",
     }
     oneof config_type: filter::ConfigType {
         TypedConfig "typed_config": InForce,
@@ -92,7 +92,7 @@ tables! {
     }
 
     message ListenerFilter {
-        name: Tolerated "a filter is known by the type of its config",
+        name: Label "a filter is known by the type of its config",
         filter_disabled: Tolerated,
     }
     oneof config_type: listener_filter::ConfigType {
@@ -170,7 +170,7 @@ tables! {
     }
 
     message HttpFilter {
-        name: Tolerated "a filter is known by the type of its config",
+        name: Label "a filter is known by the type of its config",
         is_optional: InForce "a filter that is not known is left out if it is optional",
         disabled: InForce "a disabled filter is left out",
     }
@@ -224,7 +224,7 @@ tables! {
     }
 
     message AccessLog {
-        name: Tolerated "a log is known by the type of its config",
+        name: Label "a log is known by the type of its config",
         filter: Later,
     }
     oneof config_type: access_log::ConfigType {

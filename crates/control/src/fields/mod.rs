@@ -26,6 +26,8 @@ pub enum Standing {
     Later,
     /// Ignored without harm: telemetry and the like. Named on the admin port.
     Tolerated,
+    /// A name for people, of no effect in Envoy either: not worth a word on the admin port.
+    Label,
     /// Ignoring it would do something else than was asked: the resource is refused.
     Refused,
 }
@@ -93,7 +95,7 @@ impl Row {
                 let reason = if self.note.is_empty() { "not supported" } else { self.note };
                 return report.refuse(path, reason);
             }
-            Standing::InForce => return,
+            Standing::InForce | Standing::Label => return,
             Standing::Later => FieldStanding::Later,
             Standing::Tolerated => FieldStanding::Tolerated,
         };

@@ -102,7 +102,7 @@ fn what_is_read_has_a_table_all_the_way_down() {
             let is_read = match row.standing {
                 Standing::InForce => true,
                 Standing::Later => is_ours,
-                Standing::Tolerated | Standing::Refused => false,
+                Standing::Tolerated | Standing::Label | Standing::Refused => false,
             };
             let is_whole = READ_AS_A_WHOLE.iter().any(|(whole, _)| {
                 inner == *whole || (whole.ends_with('.') && inner.starts_with(whole))
@@ -152,6 +152,7 @@ fn document() -> String {
          * **later**: not enforced yet; named on the admin port. Of clusters and endpoints it is read\n  already, \
          and wrong values are refused;\n\
          * **tolerated**: ignored without harm (telemetry and the like); named on the admin port;\n\
+         * **label**: a name for people, of no effect in Envoy either;\n\
          * **refused**: ignoring it would do something else than was asked, so the resource is refused.\n\n\
          A field that stands in no row of a table does not compile.\n",
     );
@@ -180,6 +181,7 @@ fn table_text(table: &Table, text: &mut String) {
             Standing::InForce => "in force",
             Standing::Later => "later",
             Standing::Tolerated => "tolerated",
+            Standing::Label => "label",
             Standing::Refused => "refused",
         };
         rows += &format!("| `{field}` | {standing} | {note} |\n");

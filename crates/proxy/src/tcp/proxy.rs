@@ -115,5 +115,7 @@ async fn pass(
     let limits = Limits { idle: policy.idle_timeout, until };
     let mut tunnel = Tunnel::new(client, lease.stream(), limits);
     tunnel.send_first(bytes::BytesMut::new(), leftover);
-    Ok(tunnel.run(alarm).await)
+    let passed = tunnel.run(alarm).await;
+    lease.count_bytes(passed.to_client, passed.to_host);
+    Ok(passed)
 }
