@@ -5,13 +5,13 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use destrier_testkit::{Backend, Load, Pace, Protocol as Spoken, Report, Stop};
 use rand::seq::SliceRandom;
 
 use crate::Options;
 use crate::peer::{Peer, Protocol, Setup};
-use crate::process::{Process, listening, pin_self};
+use crate::process::{Process, pin_self};
 use crate::report::say;
 
 /// A load.
@@ -151,11 +151,7 @@ async fn measure(
         };
         let own = folder.path().join(peer.name());
         let mut process = peer.start(binary, &setup, cores, &own)?;
-        listening(port, Duration::from_secs(20)).await.with_context(|| {
-            // What it said is the cause more often than not.
-            let said = std::fs::read_to_string(own.join("log")).unwrap_or_default();
-            format!("{}: {said}", peer.name())
-        })?;
+        process.listening(port, Duration::from_secs(20)).await?;
         idle_kib.insert(*peer, process.usage()?.rss_kib);
         running.push((*peer, process, port));
     }

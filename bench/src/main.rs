@@ -5,7 +5,8 @@
 //! ratio to Envoy in the same round. A peer that is not installed is left out and said.
 //!
 //! `--quick` takes one short round, to see that all of it works; `--only WORD` runs the scenarios whose name
-//! has the word; `--no-scale` leaves out the runs with thousands of clusters.
+//! has the word; `--no-scale` leaves out the runs with thousands of clusters; `--no-build` takes the binary that is
+//! there.
 
 mod forward;
 mod peer;
@@ -26,17 +27,19 @@ struct Options {
     quick: bool,
     only: Option<String>,
     scale: bool,
+    build: bool,
 }
 
 impl Options {
     fn read() -> Result<Self> {
-        let mut options = Self { rounds: 5, quick: false, only: None, scale: true };
+        let mut options = Self { rounds: 5, quick: false, only: None, scale: true, build: true };
         let mut words = std::env::args().skip(1);
         while let Some(word) = words.next() {
             match word.as_str() {
                 "--quick" => (options.quick, options.rounds) = (true, 1),
                 "--only" => options.only = Some(words.next().context("--only wants a word")?),
                 "--no-scale" => options.scale = false,
+                "--no-build" => options.build = false,
                 "--rounds" => {
                     options.rounds = words.next().context("--rounds wants a number")?.parse()?
                 }
@@ -47,15 +50,22 @@ impl Options {
     }
 }
 
-fn main() -> Result<()> {
-    let options = Options::read()?;
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the workspace")?;
+fn build(root: &Path) -> Result<()> {
     let build = Command::new("cargo")
         .args(["build", "--release", "--locked", "--bin", "destrier"])
         .current_dir(root)
         .status()?;
     if !build.success() {
         bail!("the release binary cannot be built");
+    }
+    Ok(())
+}
+
+fn main() -> Result<()> {
+    let options = Options::read()?;
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the workspace")?;
+    if options.build {
+        build(root)?;
     }
     let mut peers: Vec<(Peer, PathBuf)> = Vec::new();
     let mut missing = Vec::new();

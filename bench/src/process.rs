@@ -1,6 +1,6 @@
 //! A proxy under test as a process: started on chosen cores, measured from outside, ended by its id.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -40,6 +40,7 @@ impl Usage {
 pub(crate) struct Process {
     child: Child,
     name: &'static str,
+    log: PathBuf,
 }
 
 impl Process {
@@ -51,17 +52,32 @@ impl Process {
         cores: &str,
         log: &Path,
     ) -> Result<Self> {
-        let log = std::fs::File::create(log)?;
+        let file = std::fs::File::create(log)?;
         let child = Command::new("taskset")
             .args(["-c", cores])
             .arg(program)
             .args(arguments)
             .stdin(Stdio::null())
-            .stdout(log.try_clone()?)
-            .stderr(log)
+            .stdout(file.try_clone()?)
+            .stderr(file)
             .spawn()
             .with_context(|| format!("cannot start {name}"))?;
-        Ok(Self { child, name })
+        Ok(Self { child, name, log: log.to_owned() })
+    }
+
+    /// Waits until it listens on a loopback port.
+    pub(crate) async fn listening(&mut self, port: u16, limit: Duration) -> Result<Duration> {
+        let begin = tokio::time::Instant::now();
+        while tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_err() {
+            let ended = self.child.try_wait()?;
+            if ended.is_some() || begin.elapsed() > limit {
+                // What it said is the cause more often than not.
+                let said = std::fs::read_to_string(&self.log).unwrap_or_default();
+                bail!("{} does not listen ({ended:?}): {said}", self.name);
+            }
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        Ok(begin.elapsed())
     }
 
     /// CPU and memory up to now, of the process and those that it started.
@@ -83,8 +99,8 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // Its own children end with it: HAProxy and nginx run in the foreground, as one family.
-        for id in family(self.child.id()).into_iter().rev() {
+        // The parent first, or it would start its children anew.
+        for id in family(self.child.id()) {
             let _ = Command::new("kill").args(["-KILL", &id.to_string()]).output();
         }
         let _ = self.child.wait();
@@ -140,18 +156,4 @@ pub(crate) fn pin_self(cores: &str) -> Result<()> {
         bail!("taskset: {}", String::from_utf8_lossy(&output.stderr));
     }
     Ok(())
-}
-
-/// Waits until something listens on a loopback port.
-pub(crate) async fn listening(port: u16, limit: Duration) -> Result<Duration> {
-    let begin = tokio::time::Instant::now();
-    loop {
-        if tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_ok() {
-            return Ok(begin.elapsed());
-        }
-        if begin.elapsed() > limit {
-            bail!("nothing listens on port {port} after {limit:?}");
-        }
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
 }

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use crate::Options;
 use crate::forward::free_port;
 use crate::peer::{Peer, Protocol, Setup, ads_bootstrap};
-use crate::process::{Process, listening};
+use crate::process::Process;
 use crate::report::say;
 
 /// What a peer needed with so many clusters of ten endpoints.
@@ -71,7 +71,7 @@ async fn measure(peer: Peer, binary: &Path, clusters: usize) -> Result<Scaled> {
         idle_clusters: clusters,
     };
     let mut process = peer.start(binary, &setup, "0", folder.path())?;
-    let start = listening(setup.port, Duration::from_secs(120)).await?;
+    let start = process.listening(setup.port, Duration::from_secs(120)).await?;
     let rss_kib = settled(&mut process).await?;
     drop(process);
     let ads = match peer {
@@ -105,7 +105,7 @@ async fn over_ads(peer: Peer, binary: &Path, clusters: usize, first: &Backend) -
     let log = folder.path().join("log");
     let begin = Instant::now();
     let mut process = Process::start(peer.name(), binary, &arguments, "0", &log)?;
-    listening(port, Duration::from_secs(180)).await?;
+    process.listening(port, Duration::from_secs(180)).await?;
     answered_by(port, "first", begin).await?;
     let start = begin.elapsed();
     let rss_kib = settled(&mut process).await?;

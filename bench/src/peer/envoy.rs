@@ -47,6 +47,8 @@ pub(crate) fn ads_bootstrap(
     let mut manager = filter(Protocol::Http1);
     let routes = &mut manager["typed_config"]["route_config"]["virtual_hosts"][0]["routes"];
     routes[0]["route"]["cluster"] = used.into();
+    // The cluster comes later than the route.
+    manager["typed_config"]["route_config"]["validate_clusters"] = false.into();
     json!({
         "node": { "id": "bench", "cluster": "bench" },
         "admin": { "address": address("127.0.0.1", admin) },
