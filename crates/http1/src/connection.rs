@@ -52,6 +52,15 @@ pub(crate) fn is_protected(name: &str) -> bool {
     )
 }
 
+/// Looking at the names once beats looking for each, which are rarely there.
+fn has_any(headers: &HeaderMap, is_sought: impl Fn(&str) -> bool) -> bool {
+    headers.keys().any(|name| is_sought(name.as_str()))
+}
+
+fn is_removed_always(name: &str) -> bool {
+    matches!(name, "keep-alive" | "proxy-connection" | "transfer-encoding" | "upgrade")
+}
+
 /// The header that a token takes out. `te` has its own rule, whether it is named or not.
 fn nominated(token: &[u8]) -> Option<HeaderName> {
     let option = [&b"close"[..], b"keep-alive", b"upgrade", b"te"]
@@ -72,6 +81,9 @@ fn tokens(value: &[u8]) -> impl Iterator<Item = &[u8]> {
 /// `expect` stays: whether it was answered here is the caller's business. To forward an upgrade, take
 /// the `upgrade` header out first and put it back.
 pub fn remove_hop_by_hop_request(headers: &mut HeaderMap) {
+    if !has_any(headers, |name| matches!(name, "connection" | "te") || is_removed_always(name)) {
+        return;
+    }
     let named: Vec<HeaderName> = headers
         .get_all(header::CONNECTION)
         .iter()
@@ -90,11 +102,16 @@ pub fn remove_hop_by_hop_request(headers: &mut HeaderMap) {
 /// `proxy-connection`, `transfer-encoding` and `upgrade`. Headers that `connection` names stay, as in
 /// Envoy.
 pub fn remove_hop_by_hop_response(headers: &mut HeaderMap) {
-    headers.remove(header::CONNECTION);
+    if has_any(headers, |name| name == "connection") {
+        headers.remove(header::CONNECTION);
+    }
     remove_always(headers);
 }
 
 fn remove_always(headers: &mut HeaderMap) {
+    if !has_any(headers, is_removed_always) {
+        return;
+    }
     headers.remove(KEEP_ALIVE);
     headers.remove(PROXY_CONNECTION);
     headers.remove(header::TRANSFER_ENCODING);

@@ -52,9 +52,9 @@ const NOT_FROM_STRANGERS: [&str; 4] = [
 pub(super) fn rewrite(exchange: &Exchange, headers: &mut HeaderMap) {
     let scope = &exchange.scope;
     let strangers = scope.policy.use_remote_address;
-    headers.remove(X_FORWARDED_CLIENT_CERT);
     // Rare, so one look at the names beats twenty look-ups.
-    if headers.keys().any(|name| name.as_str().starts_with("x-envoy-")) {
+    if headers.keys().any(|name| is_for_few(name.as_str())) {
+        headers.remove(X_FORWARDED_CLIENT_CERT);
         INTERNAL_ONLY.iter().for_each(|name| drop(headers.remove(*name)));
         if strangers {
             NOT_FROM_STRANGERS.iter().for_each(|name| drop(headers.remove(*name)));
@@ -74,6 +74,11 @@ pub(super) fn rewrite(exchange: &Exchange, headers: &mut HeaderMap) {
     {
         headers.insert(X_REQUEST_ID, request_id(rand::random()));
     }
+}
+
+/// Whether it may be one that not every client may say.
+fn is_for_few(name: &str) -> bool {
+    name.starts_with("x-envoy-") || name == X_FORWARDED_CLIENT_CERT.as_str()
 }
 
 fn is_scheme(value: &HeaderValue) -> bool {

@@ -70,14 +70,13 @@ fn check(request: &Request<Body>) -> Result<(), LocalReply> {
 
 /// The protocol that the client asks for; h2c is not one, as in Envoy.
 fn take_upgrade(headers: &mut HeaderMap) -> Option<HeaderValue> {
-    let asks = headers.contains_key(UPGRADE)
-        && headers.get_all(CONNECTION).iter().any(|value| {
-            value
-                .as_bytes()
-                .split(|byte| *byte == b',')
-                .any(|option| option.trim_ascii().eq_ignore_ascii_case(b"upgrade"))
-        });
     let upgrade = headers.remove(UPGRADE)?;
+    let asks = headers.get_all(CONNECTION).iter().any(|value| {
+        value
+            .as_bytes()
+            .split(|byte| *byte == b',')
+            .any(|option| option.trim_ascii().eq_ignore_ascii_case(b"upgrade"))
+    });
     if !asks || upgrade.as_bytes().eq_ignore_ascii_case(b"h2c") {
         headers.remove(HTTP2_SETTINGS);
         return None;
