@@ -28,7 +28,8 @@ enum Kind {
     Full(Bytes),
     /// Of a request that was read up to them.
     Trailers(HeaderMap),
-    H1(IncomingBody),
+    /// Boxed: most bodies come with their heads, and every layer moves a message.
+    H1(Box<IncomingBody>),
     Incoming(hyper::body::Incoming),
     Stream(IncomingStream),
     /// Of a `101`: the connection itself.
@@ -112,7 +113,7 @@ impl Body {
 /// A body read by the HTTP/1 codec.
 impl From<IncomingBody> for Body {
     fn from(body: IncomingBody) -> Self {
-        Self::of(Kind::H1(body))
+        Self::of(Kind::H1(Box::new(body)))
     }
 }
 

@@ -10,8 +10,8 @@ use tokio::time::Instant;
 
 use crate::active::Active;
 use crate::payload::Payload;
-use crate::pool::{Ask, Granted, Key, Protocol, TransportKey, Wanted, acquire};
-use crate::retry::Failure;
+use crate::pool::{Ask, Check, Granted, Key, Protocol, TransportKey, Wanted, acquire};
+use crate::retry::{Again, Failure};
 use crate::stats::Caller;
 use crate::{
     ActiveRequest, Body, Cluster, Directory, ForwardError, HostState, Limit, Origin, TcpLease, h1,
@@ -123,6 +123,9 @@ impl Forward {
         let mut payload = Payload::take(body).await?;
         let key = key(&host, protocol);
         let mut ask = self.ask(cluster, &host, &key, target.priority, now);
+        if payload.is_whole_at_hand() && Again::Idempotent.allows(&head.method) {
+            ask.check = Check::Told;
+        }
         let mut unadmitted = Some(active_on_host);
         let mut active = None;
         let mut sends = 0;
@@ -136,7 +139,8 @@ impl Forward {
             let sent = match granted {
                 Granted::Exclusive(reader, lease) => {
                     info.local_address = lease.local();
-                    h1::exchange(reader, lease, &head, &mut payload, &cluster.policy().http).await
+                    h1::exchange(reader, lease, &mut head, &mut payload, &cluster.policy().http)
+                        .await
                 }
                 Granted::Stream(lease) => {
                     info.local_address = lease.local;
@@ -149,6 +153,7 @@ impl Forward {
                     if sends < SENDS && payload.is_whole() && again.allows(&head.method) =>
                 {
                     ask.wanted = Wanted::New;
+                    ask.check = Check::Asked;
                 }
                 Err(Failure { error, .. }) => {
                     observe_error(&host, &error, info);
@@ -201,7 +206,8 @@ impl Forward {
         priority: RoutingPriority,
         now: Instant,
     ) -> Ask<'a> {
-        Ask { cluster, host, key, priority, worker: self.worker, now, wanted: Wanted::Any }
+        let (worker, wanted, check) = (self.worker, Wanted::Any, Check::Asked);
+        Ask { cluster, host, key, priority, worker, now, wanted, check }
     }
 }
 

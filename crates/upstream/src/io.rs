@@ -166,6 +166,18 @@ impl Stream {
         }
     }
 
+    /// The same by what the runtime was told of it: no system call, unless it was told of something.
+    /// What happened since its last look is not known.
+    pub fn quiet_as_told(&self) -> Quiet {
+        let mut byte = [MaybeUninit::uninit()];
+        let told = either!(self, socket => socket
+            .try_io(Interest::READABLE, || SockRef::from(socket).peek(&mut byte)));
+        match told {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Quiet::Yes,
+            _ => Quiet::No,
+        }
+    }
+
     /// The own address, if it is an IP address.
     pub fn local_address(&self) -> Option<SocketAddr> {
         match self {

@@ -17,6 +17,7 @@ mod error;
 mod forward;
 pub mod h1;
 mod h2;
+mod hash;
 mod histogram;
 mod host;
 mod io;

@@ -67,6 +67,11 @@ impl Payload {
         })
     }
 
+    /// Whether it goes out with the head, so that a connection which ends under it loses none of it.
+    pub(crate) fn is_whole_at_hand(&self) -> bool {
+        matches!(self, Self::AtHand(_))
+    }
+
     /// Whether the request can be sent (again).
     pub(crate) fn is_whole(&self) -> bool {
         !matches!(self, Self::Spent)

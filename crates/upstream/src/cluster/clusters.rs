@@ -8,13 +8,14 @@ use arc_swap::ArcSwap;
 use destrier_policy::{ClusterName, Snapshot, WarmingCluster};
 
 use super::{Cluster, ClusterState};
+use crate::hash::FastHash;
 use crate::stats::ManagerStats;
 use crate::{HostState, StatValue, StatVisitor};
 
 /// All clusters in force. Replaced whole; what did not change is the same [`Cluster`] as before.
 #[derive(Clone, Default)]
 pub struct Clusters {
-    pub(crate) map: HashMap<ClusterName, Arc<Cluster>>,
+    pub(crate) map: HashMap<ClusterName, Arc<Cluster>, FastHash>,
     pub(crate) snapshot: Arc<Snapshot>,
     /// Clusters that are gone but may have requests in flight.
     pub(crate) departed: HashMap<ClusterName, Departed>,

@@ -11,7 +11,7 @@ use destrier_http1::{
 };
 use destrier_policy::HttpOptions;
 use http::header::{CONTENT_LENGTH, HOST, UPGRADE};
-use http::{HeaderValue, Method, Response};
+use http::{HeaderMap, HeaderValue, Method, Response};
 use http_body::Body as _;
 
 use super::pump::{Pump, Pumped, Writer};
@@ -31,29 +31,36 @@ pub(crate) struct Exchange {
     reusable: bool,
 }
 
-/// Sends the request and returns at the response's head.
+/// Sends the request and returns at the response's head. The request's headers are gone then: their memory
+/// stays with the connection.
 ///
 /// # Errors
 /// Why there is no response, and whether the request may be sent again.
 pub(crate) async fn exchange(
     mut reader: Reader,
     mut lease: Lease,
-    head: &http::request::Parts,
+    head: &mut http::request::Parts,
     payload: &mut Payload,
     options: &HttpOptions,
 ) -> Result<Response<Body>, Failure> {
     let reused = !lease.is_fresh();
     lease.begin();
+    let spare = lease.take_spare();
     let mut exchange = Exchange { lease: Some(lease), pump: None, reusable: true };
     let answer_to = answer_to(head);
     let sent = exchange.send(&reader, head, payload, options).await;
     let received = match sent {
         // Whatever the host says before it closes counts; a broken pipe is read as its end.
-        Ok(()) | Err(Unsent::Partly) => exchange.receive(&mut reader, answer_to, options).await,
+        Ok(()) | Err(Unsent::Partly) => {
+            exchange.receive(&mut reader, answer_to, options, spare).await
+        }
         Err(Unsent::Entirely) => Err(Missing::Ended { untouched: true }),
     };
     match received {
-        Ok(response) => Ok(exchange.respond(reader, response, options)),
+        Ok(response) => {
+            exchange.keep_spare(std::mem::take(&mut head.headers));
+            Ok(exchange.respond(reader, response, options))
+        }
         Err(missing) => {
             drop(reader);
             Err(exchange.fail(missing, reused))
@@ -127,11 +134,13 @@ impl Exchange {
         reader: &mut Reader,
         answer_to: AnswerTo,
         options: &HttpOptions,
+        spare: HeaderMap,
     ) -> Result<ResponseHead, Missing> {
         let mut parser = HeadParser::new(HeadLimits {
             max_bytes: options.max_response_headers_kb as usize * 1024,
             max_headers: options.max_headers_count as usize,
         });
+        parser.recycle(spare);
         let mut untouched = true;
         loop {
             match parser.parse_response(reader.buffer(), answer_to) {
@@ -233,7 +242,7 @@ impl Exchange {
         };
         if self.reusable && sent && reader.is_empty() {
             self.pump = None;
-            reader.release();
+            reader.shrink();
             if let Some(lease) = self.lease.take() {
                 lease.give_back(reader);
             }
@@ -246,6 +255,12 @@ impl Exchange {
             } else {
                 Ending::Notified
             });
+        }
+    }
+
+    fn keep_spare(&mut self, headers: HeaderMap) {
+        if let Some(lease) = &mut self.lease {
+            lease.keep_spare(headers);
         }
     }
 

@@ -15,12 +15,15 @@ const MIN_READ: usize = 8 << 10;
 const MAX_READ: usize = 256 << 10;
 
 /// A socket and what was read from it and not yet used. Reads grow from 8 KiB while they come back full,
-/// up to 256 KiB, and shrink again; without bytes it can hold no buffer ([`Reader::release`]).
+/// up to 256 KiB, and shrink again; without bytes it can hold a small buffer or none ([`Reader::shrink`],
+/// [`Reader::release`]).
 #[derive(Debug)]
 pub struct Reader {
     stream: Arc<Stream>,
     buffer: BytesMut,
     read_size: usize,
+    /// The buffer was made for a read of more than the least size.
+    grown: bool,
 }
 
 impl Reader {
@@ -31,7 +34,7 @@ impl Reader {
 
     /// The same after `read` was read already, e.g. to find out which protocol is spoken.
     pub fn with_bytes(stream: Arc<Stream>, read: BytesMut) -> Self {
-        Self { stream, buffer: read, read_size: MIN_READ }
+        Self { stream, buffer: read, read_size: MIN_READ, grown: false }
     }
 
     /// The socket, to write to.
@@ -56,6 +59,7 @@ impl Reader {
     pub fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         if self.buffer.capacity() - self.buffer.len() < MIN_READ / 4 {
             self.buffer.reserve(self.read_size);
+            self.grown |= self.read_size > MIN_READ;
         }
         let room = self.buffer.capacity() - self.buffer.len();
         let count = ready!(self.stream.poll_read(cx, &mut self.buffer))?;
@@ -81,6 +85,14 @@ impl Reader {
         if self.buffer.is_empty() {
             self.buffer = BytesMut::new();
             self.read_size = MIN_READ;
+            self.grown = false;
+        }
+    }
+
+    /// Gives back a buffer that has grown and keeps a small one: to be called between messages.
+    pub(crate) fn shrink(&mut self) {
+        if self.grown {
+            self.release();
         }
     }
 

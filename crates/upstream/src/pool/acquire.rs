@@ -12,7 +12,7 @@ use super::lease::{Ending, Lease, StreamLease};
 use super::state::State;
 use super::{Key, Pool, Protocol, open};
 use crate::h1::Reader;
-use crate::{Cluster, ForwardError, HostState, Limit, Quiet};
+use crate::{Cluster, ForwardError, HostState, Limit, Quiet, Stream};
 
 /// What a request asks for.
 #[derive(Clone, Copy)]
@@ -25,6 +25,7 @@ pub(crate) struct Ask<'a> {
     pub(crate) worker: usize,
     pub(crate) now: Instant,
     pub(crate) wanted: Wanted,
+    pub(crate) check: Check,
 }
 
 /// Which connections will do.
@@ -34,6 +35,25 @@ pub(crate) enum Wanted {
     Any,
     /// Rather a new one: one that was used before has just failed.
     New,
+}
+
+/// How a connection that was idle is found to be still open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Check {
+    /// By what the runtime was told, which costs nothing: for a request that is sent again when its
+    /// connection turns out to have ended.
+    Told,
+    /// By a system call: for a request that may go out only once.
+    Asked,
+}
+
+impl Check {
+    fn quiet(self, stream: &Stream) -> Quiet {
+        match self {
+            Self::Told => stream.quiet_as_told(),
+            Self::Asked => stream.quiet(),
+        }
+    }
 }
 
 /// A connection for a request.
@@ -104,7 +124,7 @@ impl Ask<'_> {
         match grant {
             Grant::Exclusive(reader, life) => {
                 let lease = Lease::new(life, cluster, self.priority);
-                if !lease.is_fresh() && reader.stream().quiet() == Quiet::No {
+                if !lease.is_fresh() && self.check.quiet(reader.stream()) == Quiet::No {
                     drop(reader);
                     lease.end(Ending::Left);
                     return None;

@@ -7,6 +7,7 @@ use std::task::Waker;
 
 use bytes::Bytes;
 use h2::client::SendRequest;
+use http::HeaderMap;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -48,6 +49,8 @@ pub(crate) struct Life {
     /// Requests it was used for.
     pub(crate) served: u32,
     pub(crate) epoch: u64,
+    /// An empty map whose memory the next response's headers take.
+    pub(crate) spare: HeaderMap,
 }
 
 #[derive(Debug)]

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use destrier_policy::RoutingPriority;
 use h2::client::SendRequest;
+use http::HeaderMap;
 use tokio::time::Instant;
 
 use super::{Key, Life};
@@ -70,6 +71,19 @@ impl Lease {
         if let Some(life) = &mut self.life {
             life.fresh = false;
             life.served += 1;
+        }
+    }
+
+    /// A map that may have memory already.
+    pub(crate) fn take_spare(&mut self) -> HeaderMap {
+        self.life.as_mut().map(|life| std::mem::take(&mut life.spare)).unwrap_or_default()
+    }
+
+    /// Keeps the memory of a map for the next response.
+    pub(crate) fn keep_spare(&mut self, mut headers: HeaderMap) {
+        headers.clear();
+        if let Some(life) = &mut self.life {
+            life.spare = headers;
         }
     }
 

@@ -24,7 +24,7 @@ use destrier_policy::{Address, ClusterPolicy, RoutingPriority};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-pub(crate) use acquire::{Ask, Granted, Wanted, acquire};
+pub(crate) use acquire::{Ask, Check, Granted, Wanted, acquire};
 pub(crate) use host::Life;
 pub(crate) use key::{Key, Protocol, TransportKey};
 pub(crate) use lease::{Ending, Lease, StreamLease};

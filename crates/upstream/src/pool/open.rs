@@ -7,6 +7,7 @@ use std::sync::{Arc, Weak};
 use bytes::Bytes;
 use destrier_policy::RoutingPriority;
 use h2::client::SendRequest;
+use http::HeaderMap;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -166,6 +167,7 @@ impl Attempt {
             fresh: true,
             served: 0,
             epoch: 0,
+            spare: HeaderMap::new(),
         }
     }
 }

@@ -17,13 +17,14 @@ use super::host::{HostPool, Idle, Life, Shared, Waiting};
 use super::{Key, Protocol};
 use crate::breakers::Limits;
 use crate::h1::Reader;
+use crate::hash::FastHash;
 use crate::{ForwardError, Limit};
 
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) limits: Arc<Limits>,
     pub(super) tuning: Tuning,
-    pub(super) hosts: HashMap<Key, HostPool>,
+    pub(super) hosts: HashMap<Key, HostPool, FastHash>,
     granted: HashMap<u64, Grant>,
     next_id: u64,
     pub(super) starved: u32,
@@ -42,7 +43,7 @@ impl State {
         Self {
             limits,
             tuning,
-            hosts: HashMap::new(),
+            hosts: HashMap::default(),
             granted: HashMap::new(),
             next_id: 0,
             starved: 0,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use http::HeaderMap;
 use tokio::time::Instant;
 
 use super::grant::Expiry;
@@ -10,6 +11,8 @@ use crate::Quiet;
 
 /// How often unused connections are looked at, besides when one of them runs out of time.
 const ROUND: Duration = Duration::from_secs(5);
+/// How long an unused connection keeps the memory that makes its next request cheap.
+const REST: Duration = Duration::from_secs(1);
 
 impl State {
     /// Closes what has outlived its time or was closed by the host. Gives the time of the next look;
@@ -19,6 +22,10 @@ impl State {
         let mut next = None::<Instant>;
         let mut expired = Vec::new();
         for host in self.hosts.values_mut() {
+            for idle in host.idle.iter_mut().filter(|idle| idle.since + REST <= now) {
+                idle.reader.release();
+                idle.life.spare = HeaderMap::new();
+            }
             let mut index = 0;
             while let Some(idle) = host.idle.get(index) {
                 let expiry = tuning.expiry(idle.since, &idle.life, now);

@@ -14,7 +14,7 @@ use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::Instant;
 
-use super::{Ask, Granted, Key, Protocol, TransportKey, Wanted, acquire};
+use super::{Ask, Check, Granted, Key, Protocol, TransportKey, Wanted, acquire};
 use crate::active::Active;
 use crate::{Cluster, ClusterManager, ForwardError, Limit};
 
@@ -112,6 +112,7 @@ async fn pass(cluster: &Arc<Cluster>, worker: usize, peaks: &Peaks) -> bool {
         worker,
         now: Instant::now(),
         wanted: Wanted::Any,
+        check: Check::Told,
     };
     let granted = acquire(ask).await;
     peaks.look(cluster);

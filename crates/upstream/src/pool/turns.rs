@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use destrier_policy::{Address, ClusterName, ClusterPolicy};
+use http::HeaderMap;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tokio::net::UnixStream;
@@ -64,6 +65,7 @@ impl Bench {
             fresh: true,
             served: 0,
             epoch: 0,
+            spare: HeaderMap::new(),
         };
         (Reader::new(Arc::new(Stream::Unix(near))), Box::new(life))
     }
