@@ -67,7 +67,9 @@ pub(crate) async fn serve(connection: HttpConnection) {
     let io = TokioIo::new(Rewound { first: buffer, stream });
     let service = {
         let shared = Arc::clone(&shared);
-        service_fn(move |request| answer(Arc::clone(&shared), request))
+        // Boxed, as hyper and the runtime move a stream's future several times before it first runs and
+        // once more at its end.
+        service_fn(move |request| Box::pin(answer(Arc::clone(&shared), request)))
     };
     let mut serving = pin!(builder.serve_connection(io, service));
     let mut drain_begun = pin!(drain.begun());

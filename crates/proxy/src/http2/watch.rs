@@ -3,10 +3,10 @@
 //! hyper asks the body of an answer for more only while the client's window is open, so a body cannot
 //! watch its deadlines then. The task of the stream can: it ends, and with it the stream.
 
-use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::Poll;
+use std::task::{Context, Poll};
 
 use hyper::rt::Executor;
 use tokio::time::Instant;
@@ -78,21 +78,33 @@ where
 {
     fn execute(&self, stream: F) {
         let watch = Arc::<Watch>::default();
-        tokio::spawn(CURRENT.scope(Arc::clone(&watch), run(stream, watch)));
+        let watched = Watched { stream, watch: Arc::clone(&watch), alarm: Alarm::default() };
+        tokio::spawn(CURRENT.scope(watch, watched));
     }
 }
 
-async fn run(stream: impl Future<Output = ()>, watch: Arc<Watch>) {
-    let mut stream = pin!(stream);
-    let mut alarm = Alarm::default();
-    poll_fn(|cx| {
-        if stream.as_mut().poll(cx).is_ready() {
+pin_project_lite::pin_project! {
+    /// A stream and who ends it. No `async fn`, which would keep room for the stream twice: as its argument
+    /// and where it is pinned.
+    struct Watched<F> {
+        #[pin]
+        stream: F,
+        watch: Arc<Watch>,
+        alarm: Alarm,
+    }
+}
+
+impl<F: Future<Output = ()>> Future for Watched<F> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.project();
+        if this.stream.poll(cx).is_ready() {
             return Poll::Ready(());
         }
-        let State::Waiting(until, why) = watch.get() else { return Poll::Pending };
-        alarm.set(Some(until));
+        let State::Waiting(until, why) = this.watch.get() else { return Poll::Pending };
+        this.alarm.set(Some(until));
         // Dropped after this, the stream is reset.
-        alarm.poll(cx).map(|()| watch.set(State::Expired(why)))
-    })
-    .await;
+        this.alarm.poll(cx).map(|()| this.watch.set(State::Expired(why)))
+    }
 }

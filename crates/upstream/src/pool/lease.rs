@@ -212,7 +212,12 @@ impl Drop for StreamLease {
     fn drop(&mut self) {
         let pool = self.cluster.pools().known(self.priority);
         let now = Instant::now();
-        pool.with(|state| state.stream_ended(&self.key, self.id, now));
-        pool.ensure_swept(&self.cluster, self.priority);
+        let unswept = pool.with(|state| {
+            state.stream_ended(&self.key, self.id, now);
+            !state.swept
+        });
+        if unswept {
+            pool.ensure_swept(&self.cluster, self.priority);
+        }
     }
 }
