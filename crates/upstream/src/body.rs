@@ -26,12 +26,12 @@ enum Kind {
     #[default]
     Empty,
     Full(Bytes),
+    // Large ones are boxed: most bodies come with their heads, and every layer moves a message.
     /// Of a request that was read up to them.
-    Trailers(HeaderMap),
-    /// Boxed: most bodies come with their heads, and every layer moves a message.
+    Trailers(Box<HeaderMap>),
     H1(Box<IncomingBody>),
     Incoming(hyper::body::Incoming),
-    Stream(IncomingStream),
+    Stream(Box<IncomingStream>),
     /// Of a `101`: the connection itself.
     Tunnel(Box<TcpLease>),
     Boxed(Pin<Box<dyn HttpBody<Data = Bytes, Error = BodyError> + Send>>),
@@ -76,7 +76,7 @@ impl Body {
 
     /// What is left of a body whose data was taken.
     pub(crate) fn trailers(trailers: HeaderMap) -> Self {
-        Self::of(Kind::Trailers(trailers))
+        Self::of(Kind::Trailers(Box::new(trailers)))
     }
 
     pub(crate) fn tunnel(lease: TcpLease) -> Self {
@@ -120,7 +120,7 @@ impl From<IncomingBody> for Body {
 /// A response's body over HTTP/2.
 impl From<IncomingStream> for Body {
     fn from(body: IncomingStream) -> Self {
-        Self::of(Kind::Stream(body))
+        Self::of(Kind::Stream(Box::new(body)))
     }
 }
 
@@ -150,7 +150,7 @@ impl HttpBody for Body {
             Kind::Trailers(trailers) => {
                 let trailers = std::mem::take(trailers);
                 this.kind = Kind::Empty;
-                Some(Ok(Frame::trailers(trailers)))
+                Some(Ok(Frame::trailers(*trailers)))
             }
             Kind::H1(body) => ready!(body.poll_next(cx)),
             Kind::Stream(body) => ready!(body.poll_next(cx)),

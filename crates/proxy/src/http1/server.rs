@@ -358,6 +358,7 @@ impl Server {
         let mut tunnel = tcp::Tunnel::new(&stream, lease.stream(), limits);
         tunnel.send_first(sent_ahead, leftover);
         let ended = tunnel.run(std::mem::take(&mut exchange.timers.alarm)).await;
+        lease.count_bytes(ended.to_client, ended.to_host);
         exchange.bytes_received = ended.to_host;
         exchange.bytes_sent = ended.to_client;
         match ended.why {
