@@ -34,7 +34,7 @@ pub struct Args {
     #[arg(long)]
     pub allow_unknown_static_fields: bool,
 
-    /// Refuse resources of the control plane that have unknown fields.
+    /// Accepted without effect: unknown fields of the control plane's resources are skipped.
     #[arg(long)]
     pub reject_unknown_dynamic_fields: bool,
 
@@ -74,7 +74,7 @@ pub struct Args {
     #[arg(long, value_name = "SECONDS", default_value_t = 600)]
     pub drain_time_s: u64,
 
-    /// Whether connections are drained over time or at once.
+    /// Accepted without effect: every connection is asked to leave when draining begins.
     #[arg(long, value_enum, default_value_t = DrainStrategy::Gradual)]
     pub drain_strategy: DrainStrategy,
 
@@ -82,7 +82,7 @@ pub struct Args {
     #[arg(long, value_name = "SECONDS", default_value_t = 900)]
     pub parent_shutdown_time_s: u64,
 
-    /// Address family of the local address.
+    /// Accepted without effect: addresses stand in the bootstrap.
     #[arg(long, value_enum, default_value_t = IpVersion::V4)]
     pub local_address_ip_version: IpVersion,
 
@@ -106,7 +106,7 @@ pub struct Args {
     #[arg(long, value_name = "MS", default_value_t = 10_000)]
     pub file_flush_interval_msec: u64,
 
-    /// Bytes after which the access log is written.
+    /// Accepted without effect: the access log is written after 64 KiB.
     #[arg(long, value_name = "KIB", default_value_t = 64)]
     pub file_flush_min_size_kb: u64,
 
@@ -240,6 +240,19 @@ impl Args {
         })
     }
 
+    /// Flags that ask for something that is not done, to be said once: what is not enforced is not
+    /// pretended.
+    pub fn without_effect(&self) -> impl Iterator<Item = &'static str> {
+        [
+            (self.reject_unknown_dynamic_fields, "--reject-unknown-dynamic-fields"),
+            (self.drain_strategy == DrainStrategy::Immediate, "--drain-strategy immediate"),
+            (self.file_flush_min_size_kb != 64, "--file-flush-min-size-kb"),
+            (self.restart_epoch != 0, "--restart-epoch"),
+        ]
+        .into_iter()
+        .filter_map(|(asked, flag)| asked.then_some(flag))
+    }
+
     /// `--drain-time-s`.
     pub fn drain_time(&self) -> Duration {
         Duration::from_secs(self.drain_time_s)
@@ -279,7 +292,8 @@ mod tests {
         assert_eq!((args.drain_time_s, args.workers()), (45, 2));
         assert_eq!(args.log_level, LogLevel::Warning);
         assert_eq!(args.component_log_level.0, [("misc".to_owned(), LogLevel::Error)]);
-        assert_eq!(args.drain_strategy, DrainStrategy::Immediate);
+        let without_effect: Vec<_> = args.without_effect().collect();
+        assert_eq!(without_effect, ["--drain-strategy immediate"]);
     }
 
     #[test]

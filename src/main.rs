@@ -64,6 +64,9 @@ fn serve(loaded: bootstrap::Loaded, args: &Args) -> anyhow::Result<()> {
     runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
+        for flag in args.without_effect() {
+            tracing::info!(flag, "accepted, without effect");
+        }
         let agent = Agent::start(loaded, args)?;
         let quit = agent.quit().clone();
         tokio::select! {
