@@ -15,7 +15,7 @@ const MIN_READ: usize = 8 << 10;
 const MAX_READ: usize = 256 << 10;
 
 /// A socket and what was read from it and not yet used. Reads grow from 8 KiB while they come back full,
-/// up to 256 KiB, and shrink again; without bytes it can hold a small buffer or none ([`Reader::shrink`],
+/// up to 256 KiB, and shrink again; without bytes it can hold a small buffer or none (`shrink`,
 /// [`Reader::release`]).
 #[derive(Debug)]
 pub struct Reader {
