@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use destrier_policy::Address;
-use destrier_upstream::{Counter, Gauge, Histogram, StatValue};
+use destrier_upstream::{Counter, Gauge, Histogram, Stat, StatValue};
 use http::StatusCode;
 
 /// Statistics of all listeners, connection managers and TCP proxies.
@@ -77,28 +77,6 @@ fn visit_table<S>(
             full.extend([kind, ".", &key, ".", name]);
             visit(&full, value);
         });
-    }
-}
-
-trait Stat {
-    fn value(&self) -> StatValue<'_>;
-}
-
-impl Stat for Counter {
-    fn value(&self) -> StatValue<'_> {
-        StatValue::Counter(self.get())
-    }
-}
-
-impl Stat for Gauge {
-    fn value(&self) -> StatValue<'_> {
-        StatValue::Gauge(self.get())
-    }
-}
-
-impl Stat for Histogram {
-    fn value(&self) -> StatValue<'_> {
-        StatValue::Histogram(self)
     }
 }
 

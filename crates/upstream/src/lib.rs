@@ -40,6 +40,6 @@ pub use io::{Quiet, Stream};
 pub use manager::ClusterManager;
 pub use pool::Pools;
 pub use stats::{
-    Caller, ClusterStats, CodeCounts, Counter, Gauge, HostStats, StatValue, StatVisitor,
+    Caller, ClusterStats, CodeCounts, Counter, Gauge, HostStats, Stat, StatValue, StatVisitor,
 };
 pub use tcp::TcpLease;

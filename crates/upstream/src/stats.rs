@@ -71,7 +71,8 @@ pub enum StatValue<'a> {
 pub type StatVisitor<'a> = dyn FnMut(&str, StatValue<'_>) + 'a;
 
 /// A statistic that knows how it is shown.
-trait Stat {
+pub trait Stat {
+    /// Its value at this moment.
     fn value(&self) -> StatValue<'_>;
 }
 
