@@ -14,4 +14,4 @@ mod least_request;
 mod picker;
 mod rotation;
 
-pub use picker::{Candidate, LbState, Picker};
+pub use picker::{Candidate, LbState, Picker, Preference};

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use destrier_policy::LbPolicy;
+use destrier_policy::{Address, LbPolicy, MetadataMatch};
 
 use crate::least_request::LeastRequest;
 use crate::rotation::{Rotation, any_eligible};
@@ -15,6 +15,17 @@ pub trait Candidate {
     /// Whether it may be picked. The list holds usable hosts only; this is for a host that ceased to be
     /// one (an ejection) before the list is made anew.
     fn is_eligible(&self) -> bool;
+}
+
+/// What a request wants of the host that it gets. The default wants nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Preference<'a> {
+    /// Of the hash policies; `None` when none gave a hash.
+    pub hash: Option<u64>,
+    /// The subset (`lb_subset_config`) that the route asks for.
+    pub metadata: Option<&'a MetadataMatch>,
+    /// A host named by address (`override_host`): taken when it is there and its status allows it.
+    pub host: Option<&'a Address>,
 }
 
 /// What outlives a [`Picker`]: how many picks of the rotation were made. Shared by all workers; kept

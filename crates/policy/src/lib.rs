@@ -58,5 +58,5 @@ pub use route::{
     RouteAction, RouteMatch, RouteTable, VirtualHost, WeightedCluster,
 };
 pub use snapshot::{ClusterSpec, Lifecycle, Snapshot, WarmingCluster};
-pub use subset::{SubsetFallback, SubsetPolicy, SubsetSelector};
+pub use subset::{MetadataMatch, SubsetFallback, SubsetPolicy, SubsetSelector};
 pub use transport::{TransportMatch, TransportSocket};

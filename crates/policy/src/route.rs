@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-use crate::{ClusterName, HeaderMatcher, RoutingPriority, StringMatcher, UpgradeConfig};
+use crate::{
+    ClusterName, HeaderMatcher, MetadataMatch, RoutingPriority, StringMatcher, UpgradeConfig,
+};
 
 /// A `RouteConfiguration`.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -244,6 +246,8 @@ pub struct ForwardAction {
     pub retry: Option<RetryPolicy>,
     /// `hash_policy`.
     pub hash: Box<[HashPolicy]>,
+    /// `metadata_match`: which subset of the cluster (`lb_subset_config`).
+    pub metadata_match: Option<Arc<MetadataMatch>>,
     /// `upgrade_configs`: override those of the connection manager.
     pub upgrades: Box<[UpgradeConfig]>,
 }
@@ -269,6 +273,8 @@ pub struct WeightedCluster {
     pub name: ClusterName,
     /// `weight`, may be 0.
     pub weight: u32,
+    /// `metadata_match`, merged over that of the route: the choice's own fields win.
+    pub metadata_match: Option<Arc<MetadataMatch>>,
 }
 
 impl ClusterChoice {
@@ -410,7 +416,11 @@ mod tests {
 
     #[test]
     fn weights_share_the_random_numbers() {
-        let choice = |name: &str, weight| WeightedCluster { name: name.into(), weight };
+        let choice = |name: &str, weight| WeightedCluster {
+            name: name.into(),
+            weight,
+            metadata_match: None,
+        };
         let clusters = Box::from([choice("a", 0), choice("b", 1), choice("c", 3)]);
         let choice = ClusterChoice::Weighted { clusters, total: 4 };
         let names: Vec<_> = (0..5).map(|random| choice.choose(random).as_str()).collect();

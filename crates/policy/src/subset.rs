@@ -50,3 +50,7 @@ pub struct SubsetSelector {
     /// `single_host_per_subset`.
     pub single_host_per_subset: bool,
 }
+
+/// The `envoy.lb` fields of a `metadata_match`: what an endpoint's metadata must say. Sorted by key.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct MetadataMatch(pub Box<[(Box<str>, Value)]>);

@@ -12,7 +12,7 @@ mod tests;
 use std::fmt;
 use std::sync::{Arc, Weak};
 
-use destrier_balance::{LbState, Picker};
+use destrier_balance::{LbState, Picker, Preference};
 use destrier_policy::{
     Address, ClusterName, ClusterPolicy, DropOverload, EndpointSet, HealthStatus, RoutingPriority,
 };
@@ -113,12 +113,12 @@ impl Cluster {
         self.endpoints.drop_overload.as_ref()
     }
 
-    /// Chooses the host for a request; `random` is uniform. Counts nothing: the caller begins the
+    /// Chooses the host for a request that wants `preference`; `random` is uniform. Counts nothing: the caller begins the
     /// request on the host ([`HostState::begin_request`]), or charges `upstream_cx_none_healthy`.
     ///
     /// # Errors
     /// Why there is none.
-    pub fn pick(&self, random: u64) -> Result<&Host, NoHost> {
+    pub fn pick(&self, _preference: Preference<'_>, random: u64) -> Result<&Host, NoHost> {
         let hosts = self.hosts_in_use();
         let picked = self.picker.pick(&self.lb, hosts, random);
         picked.and_then(|index| hosts.get(index)).ok_or_else(|| self.no_host())

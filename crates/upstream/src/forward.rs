@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use destrier_balance::Preference;
 use destrier_policy::{Address, ClusterName, RoutingPriority, UpstreamProtocol};
 use http::header::UPGRADE;
 use http::{HeaderMap, HeaderName, Request, Response};
@@ -43,6 +44,8 @@ pub struct Target<'a> {
     pub priority: RoutingPriority,
     /// The client's HTTP version.
     pub downstream: Downstream,
+    /// Which host is wanted.
+    pub preference: Preference<'a>,
 }
 
 /// What became known about the upstream side, also when the request failed: for the access log and for
@@ -113,7 +116,7 @@ impl Forward {
             return Err(ForwardError::DropOverload);
         }
         let now = Instant::now();
-        let active_on_host = pick(cluster, info)?;
+        let active_on_host = pick(cluster, target.preference, info)?;
         let host = active_on_host.host().clone();
         let protocol = protocol(cluster, target.downstream);
         let (mut head, body) = request.into_parts();
@@ -178,13 +181,14 @@ impl Forward {
     pub async fn connect(
         &self,
         cluster: &ClusterName,
+        preference: Preference<'_>,
         info: &mut UpstreamInfo,
     ) -> Result<TcpLease, ForwardError> {
         let Some(cluster) = self.directory.get(cluster.as_str()) else {
             return Err(ForwardError::NoCluster);
         };
         info.cluster = Some(cluster.clone());
-        let on_host = pick(&cluster, info)?;
+        let on_host = pick(&cluster, preference, info)?;
         let host = on_host.host().clone();
         let key = key(&host, Protocol::Tcp);
         let ask = self.ask(&cluster, &host, &key, RoutingPriority::Default, Instant::now());
@@ -212,9 +216,13 @@ impl Forward {
 }
 
 /// The host, on which the request counts from now on.
-fn pick(cluster: &Cluster, info: &mut UpstreamInfo) -> Result<ActiveRequest, ForwardError> {
+fn pick(
+    cluster: &Cluster,
+    preference: Preference<'_>,
+    info: &mut UpstreamInfo,
+) -> Result<ActiveRequest, ForwardError> {
     info.attempts += 1;
-    let Ok(host) = cluster.pick(rand::random()) else {
+    let Ok(host) = cluster.pick(preference, rand::random()) else {
         cluster.state().stats().upstream_cx_none_healthy.inc();
         return Err(ForwardError::NoHealthyUpstream);
     };

@@ -32,6 +32,7 @@ mod tcp;
 pub use body::Body;
 pub use breakers::{Breakers, Limit, Usage};
 pub use cluster::{Cluster, ClusterState, Clusters, Directory, NoHost};
+pub use destrier_balance::Preference;
 pub use error::{BodyError, ForwardError, Origin, ResponseFlag};
 pub use forward::{Downstream, Forward, Target, UpstreamInfo};
 pub use histogram::Histogram;

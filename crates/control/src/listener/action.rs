@@ -60,6 +60,7 @@ pub(super) fn forward(
         },
         retry,
         hash,
+        metadata_match: None,
         upgrades,
     })
 }
@@ -101,6 +102,7 @@ fn cluster(
                 WeightedCluster {
                     name: choice.name.as_str().into(),
                     weight: choice.weight.as_ref().map_or(0, |weight| weight.value),
+                    metadata_match: None,
                 }
             });
             let clusters = clusters.collect();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use destrier_policy::ClusterChoice;
-use destrier_upstream::{Forward, ForwardError, ResponseFlag, Stream, UpstreamInfo};
+use destrier_upstream::{Forward, ForwardError, Preference, ResponseFlag, Stream, UpstreamInfo};
 use tokio::time::Instant;
 
 use super::tunnel::{Ended, Limits, Passed, Tunnel};
@@ -92,7 +92,7 @@ async fn pass(
         };
         let cluster = policy.cluster.choose(random);
         let connected = {
-            let mut connecting = pin!(forward.connect(cluster, upstream));
+            let mut connecting = pin!(forward.connect(cluster, Preference::default(), upstream));
             poll_fn(|cx| match connecting.as_mut().poll(cx) {
                 Poll::Ready(connected) => Poll::Ready(Some(connected)),
                 Poll::Pending => alarm.poll(cx).map(|()| None),

@@ -72,7 +72,8 @@ async fn rig(name: &str, behind: Behind, log: &Log) -> (Rig, Vec<Client>) {
         "direct-response" => direct(418, "teapot"),
         "direct-response-503" => direct(503, ""),
         "weighted-cluster-not-found" => forward_with(name, |action| {
-            let clusters = Box::from([WeightedCluster { name: name.into(), weight: 1 }]);
+            let clusters =
+                Box::from([WeightedCluster { name: name.into(), weight: 1, metadata_match: None }]);
             action.cluster = ClusterChoice::Weighted { clusters, total: 1 };
         }),
         "route-timeout" | "route-timeout-after-headers" => {

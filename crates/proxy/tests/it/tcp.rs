@@ -134,7 +134,8 @@ async fn clusters_by_weight() {
     let named =
         |name: &'static str| Backend::start(move |mut peer| async move { peer.send(name).await });
     let (a, b) = (named("a").await, named("b").await);
-    let choice = |name: &str, weight| WeightedCluster { name: name.into(), weight };
+    let choice =
+        |name: &str, weight| WeightedCluster { name: name.into(), weight, metadata_match: None };
     let clusters = Box::from([choice("a", 0), choice("b", 1)]);
     let rig = Rig::builder()
         .cluster(cluster("a", UpstreamProtocol::Http1), &[a.address])

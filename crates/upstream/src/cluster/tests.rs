@@ -1,3 +1,4 @@
+use destrier_balance::Preference;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -41,7 +42,8 @@ fn stats(cluster: &Cluster) -> BTreeMap<String, u64> {
 #[test]
 fn ten_requests_over_two_equal_hosts_are_five_and_five() {
     let cluster = cluster(policy("a"), ports([1, 2]));
-    let picks: Vec<u16> = (0..10).map(|_| port(cluster.pick(0).expect("a host"))).collect();
+    let picks: Vec<u16> =
+        (0..10).map(|_| port(cluster.pick(Preference::default(), 0).expect("a host"))).collect();
     assert_eq!(picks.iter().filter(|&&host| host == 1).count(), 5, "{picks:?}");
 }
 
@@ -81,7 +83,7 @@ fn hosts_behind_tls_are_passed_over_and_never_spoken_to_in_plain_text() {
     assert_eq!(ports_in_use(&mixed), [2]);
 
     let tls = cluster(policy(), endpoints(vec![vec![tls_endpoint(1), tls_endpoint(2)]]));
-    assert_eq!(tls.pick(0).map(port), Err(NoHost::TransportNotInForce));
+    assert_eq!(tls.pick(Preference::default(), 0).map(port), Err(NoHost::TransportNotInForce));
     let reason = tls.unusable_reason().expect("it is unusable");
     assert_eq!(
         reason,
@@ -100,16 +102,19 @@ fn a_tls_host_of_priority_0_does_not_hide_priority_1() {
 #[test]
 fn why_there_is_no_host_is_said() {
     let empty = cluster(policy("a"), ports([]));
-    assert_eq!(empty.pick(0).map(port), Err(NoHost::Empty));
+    assert_eq!(empty.pick(Preference::default(), 0).map(port), Err(NoHost::Empty));
     let down = vec![vec![with_health(1, HealthStatus::Timeout)]];
-    assert_eq!(cluster(policy("a"), endpoints(down)).pick(0).map(port), Err(NoHost::Unhealthy));
+    assert_eq!(
+        cluster(policy("a"), endpoints(down)).pick(Preference::default(), 0).map(port),
+        Err(NoHost::Unhealthy)
+    );
     let original = ClusterPolicy {
         discovery: Discovery::OriginalDst,
         lb: LbPolicy::ClusterProvided,
         ..policy("a")
     };
     let original = cluster(original, ports([]));
-    assert_eq!(original.pick(0).map(port), Err(NoHost::OriginalDst));
+    assert_eq!(original.pick(Preference::default(), 0).map(port), Err(NoHost::OriginalDst));
     assert_eq!(original.unusable_reason().as_deref(), Some("ORIGINAL_DST is not in force"));
 }
 
@@ -117,11 +122,11 @@ fn why_there_is_no_host_is_said() {
 fn exclusion_is_in_force_for_the_next_pick() {
     let cluster = cluster(policy("a"), ports([1, 2]));
     cluster.hosts()[0].state().exclude();
-    assert!((0..10).all(|_| cluster.pick(0).map(port) == Ok(2)));
+    assert!((0..10).all(|_| cluster.pick(Preference::default(), 0).map(port) == Ok(2)));
     cluster.hosts()[1].state().exclude();
-    assert_eq!(cluster.pick(0).map(port), Err(NoHost::Excluded));
+    assert_eq!(cluster.pick(Preference::default(), 0).map(port), Err(NoHost::Excluded));
     cluster.hosts()[0].state().include();
-    assert_eq!(cluster.pick(0).map(port), Ok(1));
+    assert_eq!(cluster.pick(Preference::default(), 0).map(port), Ok(1));
 }
 
 #[test]
@@ -146,8 +151,8 @@ fn a_request_is_active_on_its_host_until_it_is_dropped() {
         slow_start: None,
     };
     let cluster = cluster(ClusterPolicy { lb: least, ..policy("a") }, ports([1, 2]));
-    let first = cluster.pick(0).expect("a host").state().begin_request();
-    let second = cluster.pick(0).expect("a host").state().begin_request();
+    let first = cluster.pick(Preference::default(), 0).expect("a host").state().begin_request();
+    let second = cluster.pick(Preference::default(), 0).expect("a host").state().begin_request();
     assert_ne!(first.host().address(), second.host().address(), "the pick sees the request");
     drop(first);
     let active = |host: &crate::Host| host.state().active_requests();

@@ -1,3 +1,4 @@
+use destrier_balance::Preference;
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -144,7 +145,11 @@ async fn readers_see_whole_snapshots_while_they_change() {
             readers.push(scope.spawn(move || {
                 while !stop.load(Ordering::Relaxed) {
                     let cluster = directory.get("a").expect("always there");
-                    let request = cluster.pick(random).expect("a host").state().begin_request();
+                    let request = cluster
+                        .pick(Preference::default(), random)
+                        .expect("a host")
+                        .state()
+                        .begin_request();
                     let wanted = cluster.hosts().len() as u16;
                     let ports = cluster.hosts().iter().filter_map(|host| host.address().ip());
                     assert!(ports.map(|ip| ip.port()).eq(1..=wanted));

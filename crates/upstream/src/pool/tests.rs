@@ -1,5 +1,6 @@
 //! The pool under load, without HTTP: admissions as fast as they go, over real sockets.
 
+use destrier_balance::Preference;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -98,7 +99,11 @@ impl Peaks {
 
 /// What a request does but for the bytes. True when it was admitted.
 async fn pass(cluster: &Arc<Cluster>, worker: usize, peaks: &Peaks) -> bool {
-    let host = cluster.pick(rand::random()).expect("there are hosts").state().clone();
+    let host = cluster
+        .pick(Preference::default(), rand::random())
+        .expect("there are hosts")
+        .state()
+        .clone();
     let key = Key {
         address: host.address().clone(),
         protocol: Protocol::Http1,

@@ -286,7 +286,7 @@ proptest! {
                 turn % 4 != 0
             });
             let begun = live.iter().nth(usize::from(random % 2)).and_then(|cluster| {
-                let host = cluster.pick(u64::from(random) << 48).ok()?;
+                let host = cluster.pick(destrier_balance::Preference::default(), u64::from(random) << 48).ok()?;
                 Some((cluster.name().clone(), host.state().begin_request(), cluster.clone()))
             });
             requests.extend(begun);

@@ -12,8 +12,8 @@ use destrier_policy::{
     HealthStatus, Lifecycle, Locality, LocalityEndpoints, Percent, RoutingPriority, Snapshot,
 };
 use destrier_upstream::{
-    Body, Cluster, ClusterManager, Downstream, Forward, ForwardError, Limit, StatValue, Target,
-    UpstreamInfo,
+    Body, Cluster, ClusterManager, Downstream, Forward, ForwardError, Limit, Preference, StatValue,
+    Target, UpstreamInfo,
 };
 use http::{Request, Response};
 use http_body_util::BodyExt;
@@ -138,7 +138,12 @@ impl Sender {
         request: Request<Body>,
         downstream: Downstream,
     ) -> Result<Response<Body>, ForwardError> {
-        let target = Target { cluster: &self.name, priority: self.priority, downstream };
+        let target = Target {
+            cluster: &self.name,
+            priority: self.priority,
+            downstream,
+            preference: Preference::default(),
+        };
         let mut info = UpstreamInfo::default();
         let answer = self.forward.send(target, request, &mut info);
         let patience = Duration::from_secs(30);
@@ -151,7 +156,7 @@ impl Sender {
     }
 
     pub(crate) async fn connect(&self) -> Result<destrier_upstream::TcpLease, ForwardError> {
-        self.forward.connect(&self.name, &mut UpstreamInfo::default()).await
+        self.forward.connect(&self.name, Preference::default(), &mut UpstreamInfo::default()).await
     }
 }
 

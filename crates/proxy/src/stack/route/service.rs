@@ -151,6 +151,7 @@ mod tests {
             priority: RoutingPriority::Default,
             retry: None,
             hash: Box::default(),
+            metadata_match: None,
             upgrades: Box::default(),
         }
     }

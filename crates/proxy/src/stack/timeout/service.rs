@@ -3,7 +3,7 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use destrier_upstream::{Body, Caller, Downstream, ForwardError, Limit, Target};
+use destrier_upstream::{Body, Caller, Downstream, ForwardError, Limit, Preference, Target};
 use http::Response;
 use http::header::{HeaderName, HeaderValue};
 
@@ -36,7 +36,8 @@ impl<D: Dispatch> Handle<Routed> for Timeout<D> {
             Protocol::Http10 | Protocol::Http11 => Downstream::Http1,
             Protocol::Http2 => Downstream::Http2,
         };
-        let target = Target { cluster: &cluster, priority, downstream };
+        let target =
+            Target { cluster: &cluster, priority, downstream, preference: Preference::default() };
         let answer = {
             let Exchange { timers, progress, upstream, .. } = &mut *exchange;
             timers.response = timeout;

@@ -209,6 +209,7 @@ pub(crate) fn forward_with(cluster: &str, change: impl FnOnce(&mut ForwardAction
         priority: RoutingPriority::Default,
         retry: None,
         hash: Box::default(),
+        metadata_match: None,
         upgrades: Box::default(),
     };
     change(&mut action);
