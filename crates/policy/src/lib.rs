@@ -13,6 +13,8 @@ mod address;
 mod circuit_breakers;
 mod cluster;
 mod endpoints;
+mod format;
+mod hash_policy;
 mod http_options;
 mod lb;
 mod listener;
@@ -21,14 +23,15 @@ mod metadata;
 mod name;
 mod outlier;
 mod percent;
+mod rewrite;
 mod route;
 mod snapshot;
 mod subset;
 mod transport;
 
 pub use access_log::{
-    AccessLogField, AccessLogFormat, AccessLogOperator, AccessLogPart, AccessLogPolicy,
-    AccessLogSink,
+    AccessLogField, AccessLogFilter, AccessLogFormat, AccessLogOperator, AccessLogOptions,
+    AccessLogPart, AccessLogPolicy, AccessLogSink, AccessLogType, Comparison, ComparisonOp, Draw,
 };
 pub use address::Address;
 pub use circuit_breakers::{CircuitBreakers, RetryBudget, RoutingPriority, Thresholds};
@@ -39,6 +42,12 @@ pub use cluster::{
 pub use endpoints::{
     DropOverload, Endpoint, EndpointSet, HealthStatus, Locality, LocalityEndpoints,
 };
+pub use format::{
+    Absent, AddressForm, Blanks, ByteCount, Format, FormatOperator, FormatPart, GrpcStatusForm,
+    HeaderKey, HeaderPick, JsonTemplate, MetadataOf, PathHeader, PathPick, Peer, Query, Span,
+    Template, TimeFormat, TimePoint, TimeUnit, Zone,
+};
+pub use hash_policy::{HashPolicy, HashSource, HashedHeader, MadeCookie};
 pub use http_options::{
     Http1Options, Http2Keepalive, Http2Options, HttpOptions, UnderscorePolicy, UpstreamProtocol,
 };
@@ -53,9 +62,10 @@ pub use metadata::{Metadata, Value};
 pub use name::{ClusterName, Direction, IstioName};
 pub use outlier::{Ejection, ErrorMatch, OutlierPolicy};
 pub use percent::Percent;
+pub use rewrite::RegexRewrite;
 pub use route::{
-    ClusterChoice, DirectResponse, ForwardAction, HashPolicy, PathMatch, RetryPolicy, Route,
-    RouteAction, RouteMatch, RouteTable, VirtualHost, WeightedCluster,
+    ClusterChoice, DirectResponse, ForwardAction, PathMatch, RetryPolicy, Route, RouteAction,
+    RouteMatch, RouteTable, VirtualHost, WeightedCluster,
 };
 pub use snapshot::{ClusterSpec, Lifecycle, Snapshot, WarmingCluster};
 pub use subset::{MetadataMatch, SubsetFallback, SubsetPolicy, SubsetSelector};
