@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use destrier_policy::{Http1Options, Http2Keepalive, Http2Options};
+use destrier_policy::{HeaderCase, Http1Options, Http2Keepalive, Http2Options};
 use envoy_types::pb::envoy::config::core::v3::{
     Http1ProtocolOptions, Http2ProtocolOptions, KeepaliveSettings,
 };
@@ -17,7 +17,9 @@ pub(crate) fn http1_options(options: Option<&Http1ProtocolOptions>) -> Http1Opti
     Http1Options {
         enable_trailers: options.enable_trailers,
         accept_http_10: options.accept_http_10,
+        default_host_for_http_10: None,
         disallow_absolute_url: options.allow_absolute_url.is_some_and(|allow| !allow.value),
+        header_case: HeaderCase::Lower,
     }
 }
 

@@ -1,6 +1,7 @@
 //! HTTP towards a cluster (`http_protocol_options.proto: HttpProtocolOptions`), and the per-version
 //! options that listeners share with it (`protocol.proto`).
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::ErrorMatch;
@@ -90,8 +91,23 @@ pub struct Http1Options {
     pub enable_trailers: bool,
     /// `accept_http_10` (listeners only). Default false: answered with 426.
     pub accept_http_10: bool,
+    /// `default_host_for_http_10` (listeners only): the host of an HTTP/1.0 request without one.
+    /// Default none: it is refused.
+    pub default_host_for_http_10: Option<Arc<str>>,
     /// `allow_absolute_url`. Default true.
     pub disallow_absolute_url: bool,
+    /// `header_key_format`.
+    pub header_case: HeaderCase,
+}
+
+/// `header_key_format`: how header names are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum HeaderCase {
+    /// In lower case.
+    #[default]
+    Lower,
+    /// `proper_case_words`: `Content-Length`.
+    ProperWords,
 }
 
 /// `Http2ProtocolOptions`.

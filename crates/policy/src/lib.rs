@@ -12,6 +12,7 @@ mod access_log;
 mod address;
 mod circuit_breakers;
 mod cluster;
+mod connection_manager;
 mod endpoints;
 mod format;
 mod hash_policy;
@@ -39,6 +40,10 @@ pub use cluster::{
     BindConfig, ClusterPolicy, Discovery, DnsFamily, DnsOptions, FieldNote, FieldStanding, Origin,
     TcpKeepalive,
 };
+pub use connection_manager::{
+    Cidr, CodecType, EscapedSlashes, ForwardClientCert, HcmPolicy, HostForm, InternalAddresses,
+    PathForm, Scheme, ServerHeader, StripPort, UpgradeConfig,
+};
 pub use endpoints::{
     DropOverload, Endpoint, EndpointSet, HealthStatus, Locality, LocalityEndpoints,
 };
@@ -49,14 +54,13 @@ pub use format::{
 };
 pub use hash_policy::{HashPolicy, HashSource, HashedHeader, MadeCookie};
 pub use http_options::{
-    Http1Options, Http2Keepalive, Http2Options, HttpOptions, UnderscorePolicy, UpstreamProtocol,
+    HeaderCase, Http1Options, Http2Keepalive, Http2Options, HttpOptions, UnderscorePolicy,
+    UpstreamProtocol,
 };
 pub use lb::{
     CommonLb, ConsistentHashing, HashFunction, LbPolicy, LocalityLb, Selection, SlowStart,
 };
-pub use listener::{
-    CodecType, HcmPolicy, ListenerFilter, ListenerPolicy, TcpProxyPolicy, UpgradeConfig,
-};
+pub use listener::{ListenerFilter, ListenerPolicy, TcpProxyPolicy};
 pub use matcher::{HeaderMatch, HeaderMatcher, StringMatcher, Text};
 pub use metadata::{Metadata, Value};
 pub use name::{ClusterName, Direction, IstioName};
