@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use destrier_policy::{
-    ClusterChoice, DirectResponse, ForwardAction, HashPolicy, RetryPolicy, RoutingPriority,
+    ClusterChoice, DirectResponse, ForwardAction, RetryPolicy, RoutingPriority,
     UpgradeConfig, WeightedCluster,
 };
 use envoy_types::pb::envoy::config::core::v3 as core;
@@ -13,10 +13,11 @@ use envoy_types::pb::google::protobuf;
 use prost::Name;
 
 use super::filters::per_filter_config;
+use super::hash_policy::hash_policies;
 use crate::path::FieldPath;
 use crate::proto;
 use crate::report::Report;
-use route::route_action::{ClusterSpecifier, hash_policy::PolicySpecifier};
+use route::route_action::ClusterSpecifier;
 
 /// The longest timeout there is, for one that is switched off where an outer one must not hold.
 const NEVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
@@ -36,11 +37,7 @@ pub(super) fn forward(
     let retry_path = path.field("retry_policy");
     let retry =
         value.retry_policy.as_ref().and_then(|policy| retry_policy(policy, &retry_path, report));
-    let hash_path = path.field("hash_policy");
-    let hash = value.hash_policy.iter().enumerate();
-    let hash =
-        hash.filter_map(|(index, policy)| hash_policy(policy, &hash_path.index(index), report));
-    let hash = hash.collect();
+    let hash = hash_policies(&value.hash_policy, &path.field("hash_policy"), report);
     let upgrades_path = path.field("upgrade_configs");
     let upgrades = value.upgrade_configs.iter().enumerate().map(|(index, upgrade)| {
         let path = upgrades_path.index(index);
@@ -239,54 +236,6 @@ pub(super) fn retry_policy(
         backoff_base: base,
         backoff_max: max,
     })
-}
-
-fn hash_policy(
-    value: &route::route_action::HashPolicy,
-    path: &FieldPath<'_>,
-    report: &mut Report<'_>,
-) -> Option<HashPolicy> {
-    let terminal = value.terminal;
-    let name = |field: &str, name: &str, report: &mut Report<'_>| {
-        if name.is_empty() {
-            report.refuse(&path.field(field), "the name must not be empty");
-        }
-        Box::from(name)
-    };
-    match value.policy_specifier.as_ref() {
-        Some(PolicySpecifier::Header(header)) => {
-            let name = name("header", &header.header_name.to_ascii_lowercase(), report);
-            Some(HashPolicy::Header { name, terminal })
-        }
-        Some(PolicySpecifier::Cookie(cookie)) => {
-            let name = name("cookie", &cookie.name, report);
-            let ttl = duration(&cookie.ttl, &path.field("cookie"), "ttl", report);
-            let attributes = cookie.attributes.iter();
-            Some(HashPolicy::Cookie {
-                name,
-                ttl,
-                path: cookie.path.as_str().into(),
-                attributes: attributes
-                    .map(|attribute| {
-                        (attribute.name.as_str().into(), attribute.value.as_str().into())
-                    })
-                    .collect(),
-                terminal,
-            })
-        }
-        Some(PolicySpecifier::ConnectionProperties(properties)) => {
-            properties.source_ip.then_some(HashPolicy::SourceIp { terminal })
-        }
-        Some(PolicySpecifier::QueryParameter(parameter)) => {
-            let name = name("query_parameter", &parameter.name, report);
-            Some(HashPolicy::QueryParameter { name, terminal })
-        }
-        Some(PolicySpecifier::FilterState(_)) => None, // No filter sets any.
-        None => {
-            report.refuse(path, "must say what is hashed");
-            None
-        }
-    }
 }
 
 fn duration(

@@ -5,6 +5,7 @@ mod access_log;
 mod action;
 mod filters;
 mod format;
+pub(crate) mod hash_policy;
 mod http;
 pub(crate) mod matchers;
 mod routes;

@@ -5,9 +5,10 @@ use std::time::Duration;
 use destrier_control::{Rejection, TranslatedListener, translate_listener};
 use destrier_envoy_json::{UnknownFields, parse_bootstrap};
 use destrier_policy::{
-    AccessLogFormat, AccessLogSink, ClusterChoice, CodecType, FieldStanding, HashPolicy, HcmPolicy,
-    HeaderMatch, ListenerFilter, PathMatch, RouteAction, RoutingPriority, TcpProxyPolicy,
+    AccessLogFormat, AccessLogSink, ClusterChoice, CodecType, FieldStanding, HashPolicy, HashSource,
+    HashedHeader, HcmPolicy, HeaderMatch, ListenerFilter, PathMatch, RouteAction, RoutingPriority, TcpProxyPolicy,
 };
+use http::HeaderName;
 
 const HCM: &str = "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
 const TCP: &str = "type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy";
@@ -128,7 +129,9 @@ fn routes_are_translated() {
     let retry = action.retry.as_ref().expect("it has one");
     assert_eq!((retry.num_retries, retry.retry_on.len()), (4, 2));
     assert_eq!(retry.backoff_max, Duration::from_millis(250));
-    let header = HashPolicy::Header { name: "x-user".into(), terminal: false };
+    let name = HashedHeader::Name(HeaderName::from_static("x-user"));
+    let header =
+        HashPolicy { source: HashSource::Header { name, rewrite: None }, terminal: false };
     assert_eq!(*action.hash, [header]);
     assert!(two.matcher.path.matches("/D"));
     let RouteAction::Direct(answer) = &three.action else { panic!("it answers itself") };
