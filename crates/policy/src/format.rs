@@ -118,12 +118,10 @@ pub enum FormatOperator {
     Trailer(HeaderPick),
     /// `%PATH(query:header)%`.
     Path(PathPick),
-    /// `%QUERY_PARAM(name)%`.
+    /// `%QUERY_PARAM(name)%`, decoded.
     QueryParam(Box<str>),
-    /// `%QUERY_PARAMS(RAW)%`: the query without its question mark.
-    QueryParams,
-    /// `%COOKIE(name)%`.
-    Cookie(Box<str>),
+    /// `%QUERY_PARAMS(ORIG)%`: the query without its question mark.
+    QueryParams(Escapes),
     Protocol,
     UpstreamProtocol,
     ResponseCode,
@@ -150,10 +148,11 @@ pub enum FormatOperator {
     UpstreamRequestAttemptCount,
     /// `%UPSTREAM_HOSTS_ATTEMPTED%` and its `_WITHOUT_PORT`.
     UpstreamHostsAttempted(AddressForm),
-    RequestedServerName,
+    /// `%REQUESTED_SERVER_NAME(option:host)%`: of TLS, which is not there yet; `None` asks for it alone, else
+    /// the host that stands in for it.
+    RequestedServerName(Option<HostHeader>),
     RouteName,
-    VirtualHostName,
-    VirtualClusterName,
+    ListenerName,
     ConnectionId,
     StreamId,
     /// `%UNIQUE_ID%`: a UUID of the line.
@@ -171,9 +170,8 @@ pub enum FormatOperator {
     AccessLogType,
     /// `%LOCAL_REPLY_BODY%`: what a local reply would have said without a format of its own.
     LocalReplyBody,
-    /// One of Envoy's operators that never has a value here: of TLS, which is not there yet, of filter
-    /// state, of traces. Its name is kept.
-    Valueless(Box<str>),
+    /// One of Envoy's operators that says the same of everything here.
+    Constant(Constant),
 }
 
 /// Which header, and which other when it is absent.
@@ -245,6 +243,37 @@ pub enum PathHeader {
     Path,
     /// `ORIG_OR_PATH`: the first that is there. The default.
     OriginalOrPath,
+}
+
+/// Which host stands in for a server name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HostHeader {
+    /// `ORIG`: `x-envoy-original-host` alone.
+    Original,
+    /// `HOST`: `:authority` alone.
+    Authority,
+    /// `ORIG_OR_HOST`: the first that is there. The default.
+    OriginalOrAuthority,
+}
+
+/// What becomes of `%XX` and `+` in a query.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Escapes {
+    /// `ORIG`: they stay. The default.
+    Kept,
+    /// `DECODED`.
+    Decoded,
+}
+
+/// The value of an operator whose subject does not exist here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Constant {
+    /// None: of TLS, which is not there yet, of filter state, of traces.
+    Absent,
+    /// An empty string: `%CUSTOM_FLAGS%`, endpoint ids of internal addresses.
+    Empty,
+    /// 0: what QUIC sends again.
+    Zero,
 }
 
 /// What becomes of blanks in `%RESPONSE_CODE_DETAILS%`.

@@ -9,6 +9,7 @@
 //!   stands in [`ListenerPolicy`] and [`RouteTable`].
 
 mod access_log;
+mod action;
 mod address;
 mod circuit_breakers;
 mod cluster;
@@ -21,9 +22,11 @@ mod lb;
 mod listener;
 mod matcher;
 mod metadata;
+mod mutation;
 mod name;
 mod outlier;
 mod percent;
+mod redirect;
 mod rewrite;
 mod route;
 mod snapshot;
@@ -33,6 +36,10 @@ mod transport;
 pub use access_log::{
     AccessLogField, AccessLogFilter, AccessLogFormat, AccessLogOperator, AccessLogOptions,
     AccessLogPart, AccessLogPolicy, AccessLogSink, AccessLogType, Comparison, ComparisonOp, Draw,
+};
+pub use action::{
+    ClusterChoice, DirectResponse, ForwardAction, GrpcTimeout, HostRewrite, MirrorHost,
+    MirrorPolicy, PathRewrite, RetryPolicy, RouteAction, StreamDuration, WeightedCluster,
 };
 pub use address::Address;
 pub use circuit_breakers::{CircuitBreakers, RetryBudget, RoutingPriority, Thresholds};
@@ -48,9 +55,9 @@ pub use endpoints::{
     DropOverload, Endpoint, EndpointSet, HealthStatus, Locality, LocalityEndpoints,
 };
 pub use format::{
-    Absent, AddressForm, Blanks, ByteCount, Format, FormatOperator, FormatPart, GrpcStatusForm,
-    HeaderKey, HeaderPick, JsonTemplate, MetadataOf, PathHeader, PathPick, Peer, Query, Span,
-    Template, TimeFormat, TimePoint, TimeUnit, Zone,
+    Absent, AddressForm, Blanks, ByteCount, Constant, Escapes, Format, FormatOperator, FormatPart,
+    GrpcStatusForm, HeaderKey, HeaderPick, HostHeader, JsonTemplate, MetadataOf, PathHeader,
+    PathPick, Peer, Query, Span, Template, TimeFormat, TimePoint, TimeUnit, Zone,
 };
 pub use hash_policy::{HashPolicy, HashSource, HashedHeader, MadeCookie};
 pub use http_options::{
@@ -61,16 +68,15 @@ pub use lb::{
     CommonLb, ConsistentHashing, HashFunction, LbPolicy, LocalityLb, Selection, SlowStart,
 };
 pub use listener::{ListenerFilter, ListenerPolicy, TcpProxyPolicy};
-pub use matcher::{HeaderMatch, HeaderMatcher, StringMatcher, Text};
+pub use matcher::{HeaderMatch, HeaderMatcher, QueryMatch, QueryMatcher, StringMatcher, Text};
 pub use metadata::{Metadata, Value};
+pub use mutation::{AppendAction, HeaderAddition, HeaderFormat, HeaderMutation, HeaderMutations};
 pub use name::{ClusterName, Direction, IstioName};
 pub use outlier::{Ejection, ErrorMatch, OutlierPolicy};
-pub use percent::Percent;
+pub use percent::{Percent, Share};
+pub use redirect::{Redirect, RedirectPath};
 pub use rewrite::RegexRewrite;
-pub use route::{
-    ClusterChoice, DirectResponse, ForwardAction, PathMatch, RetryPolicy, Route, RouteAction,
-    RouteMatch, RouteTable, VirtualHost, WeightedCluster,
-};
+pub use route::{PathMatch, RequireTls, Route, RouteMatch, RouteTable, VirtualHost};
 pub use snapshot::{ClusterSpec, Lifecycle, Snapshot, WarmingCluster};
 pub use subset::{MetadataMatch, SubsetFallback, SubsetPolicy, SubsetSelector};
 pub use transport::{TransportMatch, TransportSocket};
