@@ -10,8 +10,15 @@
 
 mod draws;
 mod edf;
+mod hash;
 mod least_request;
 mod picker;
 mod rotation;
+mod subset;
 
+pub use hash::{
+    HashTable, KeyedHost, OverBudget, TableBudget, TableRefused, TableStats, hash_bytes,
+    hash_bytes_seeded, host_key,
+};
 pub use picker::{Candidate, LbState, Picker, Preference};
+pub use subset::{SubsetGroup, SubsetIndex, Tries};

@@ -23,6 +23,9 @@ pub struct SubsetPolicy {
     pub list_as_any: bool,
     /// `metadata_fallback_policy: FALLBACK_LIST`.
     pub metadata_fallback_list: bool,
+    /// `allow_redundant_keys` of the typed policy: the first selector whose keys are all asked for is
+    /// taken, whatever else is asked for.
+    pub allow_redundant_keys: bool,
 }
 
 /// `LbSubsetFallbackPolicy`, of the config or of a selector.

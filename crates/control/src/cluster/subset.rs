@@ -55,6 +55,7 @@ pub(super) fn translate(cluster: &Cluster, reader: &mut Reader<'_, '_>) -> Optio
         list_as_any: *list_as_any,
         metadata_fallback_list: metadata_fallback
             == Some(LbSubsetMetadataFallbackPolicy::FallbackList),
+        allow_redundant_keys: false,
     })
 }
 
