@@ -131,9 +131,59 @@ impl HeaderMatcher {
     }
 }
 
+/// `QueryParameterMatcher`: one condition on the query of a route. The query is not decoded, and of several
+/// parameters of one name the first counts.
+#[derive(Clone, Debug, PartialEq)]
+pub struct QueryMatcher {
+    /// `name`, case-sensitive.
+    pub name: Box<str>,
+    /// What must hold of its value.
+    pub condition: QueryMatch,
+}
+
+/// What must hold of a query parameter.
+#[derive(Clone, Debug, PartialEq)]
+pub enum QueryMatch {
+    /// `present_match`, also a matcher without a condition: it must be there.
+    Present,
+    /// `string_match`.
+    String(StringMatcher),
+}
+
+impl QueryMatcher {
+    /// Whether a request with this query (without the question mark; `None` without a query) matches.
+    pub fn matches(&self, query: Option<&str>) -> bool {
+        let parameters = query.into_iter().flat_map(|query| query.split('&'));
+        let mut pairs = parameters.map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+        match (pairs.find(|(name, _)| *name == &*self.name), &self.condition) {
+            (None, _) => false,
+            (Some(_), QueryMatch::Present) => true,
+            (Some((_, value)), QueryMatch::String(matcher)) => matcher.matches(value.as_bytes()),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_query_parameter_is_looked_for_by_its_first_value() {
+        let with = |condition| QueryMatcher { name: "a".into(), condition };
+        let present = with(QueryMatch::Present);
+        for (query, there) in [
+            (None, false),
+            (Some(""), false),
+            (Some("a"), true),
+            (Some("b=1&a="), true),
+            (Some("A=1&aa=1"), false),
+        ] {
+            assert_eq!(present.matches(query), there, "{query:?}");
+        }
+        let exact = with(QueryMatch::String(StringMatcher::exact("1")));
+        assert!(exact.matches(Some("b&a=1&a=2")) && !exact.matches(Some("a=2&a=1")));
+        assert!(!exact.matches(Some("a=%31")) && !exact.matches(Some("a")));
+    }
 
     #[test]
     fn a_regex_must_match_the_whole_value() {

@@ -48,9 +48,36 @@ impl fmt::Debug for Percent {
     }
 }
 
+/// A share in whole parts (`percent.proto: FractionalPercent`), at most the whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Share {
+    /// `numerator`.
+    pub parts: u32,
+    /// `denominator`: 100, 10,000 or 1,000,000.
+    pub of: u32,
+}
+
+impl Share {
+    /// The whole.
+    pub const ALL: Self = Self { parts: 100, of: 100 };
+
+    /// Whether a uniformly random `random` falls into this share: by its rest, as in Envoy, so that one
+    /// number for all decisions about a request makes those agree.
+    pub fn hits(self, random: u64) -> bool {
+        random % u64::from(self.of.max(1)) < u64::from(self.parts)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_share_goes_by_the_rest() {
+        let share = Share { parts: 25, of: 10_000 };
+        assert!(share.hits(24) && share.hits(10_000) && !share.hits(25) && !share.hits(9_999));
+        assert!(Share::ALL.hits(u64::MAX) && !Share { parts: 0, of: 100 }.hits(0));
+    }
 
     #[test]
     fn only_percentages_can_be_made() {

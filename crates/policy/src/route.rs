@@ -2,12 +2,11 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
-use http::StatusCode;
+use http::HeaderName;
 
 use crate::{
-    ClusterName, HeaderMatcher, MetadataMatch, RoutingPriority, StringMatcher, UpgradeConfig,
+    ClusterName, HeaderMatcher, HeaderMutations, QueryMatcher, RouteAction, Share, StringMatcher,
 };
 
 /// A `RouteConfiguration`.
@@ -19,6 +18,8 @@ pub struct RouteTable {
     pub virtual_hosts: Box<[VirtualHost]>,
     /// `ignore_port_in_host_matching`.
     pub ignore_port: bool,
+    /// `internal_only_headers`: removed from requests of clients that are not internal.
+    pub internal_only_headers: Box<[HeaderName]>,
     /// Exact domains, lower case, to the index of their virtual host.
     exact: HashMap<Box<str>, usize>,
     /// `*.example.com` as `.example.com`, longest first.
@@ -98,16 +99,18 @@ impl RouteTable {
             .or(self.any)
     }
 
-    /// Every cluster that a route of this table can choose.
+    /// Every cluster that a route of this table can choose, or mirrors to.
     pub fn clusters(&self) -> impl Iterator<Item = &ClusterName> {
         self.virtual_hosts
             .iter()
             .flat_map(|host| host.routes.iter())
             .filter_map(|route| match &route.action {
-                RouteAction::Forward(action) => Some(&action.cluster),
-                RouteAction::Direct(_) => None,
+                RouteAction::Forward(action) => Some(action),
+                RouteAction::Redirect(_) | RouteAction::Direct(_) => None,
             })
-            .flat_map(ClusterChoice::names)
+            .flat_map(|action| {
+                action.cluster.names().chain(action.mirrors.iter().map(|mirror| &mirror.cluster))
+            })
     }
 }
 
@@ -139,6 +142,39 @@ pub struct VirtualHost {
     pub domains: Box<[Box<str>]>,
     /// First match wins.
     pub routes: Box<[Route]>,
+    /// `require_tls`.
+    pub require_tls: RequireTls,
+    /// `include_request_attempt_count`: whether requests say in `x-envoy-attempt-count` which attempt they
+    /// are.
+    pub attempt_count_in_request: bool,
+    /// `include_attempt_count_in_response`: whether answers say how many attempts there were.
+    pub attempt_count_in_response: bool,
+}
+
+impl VirtualHost {
+    /// A virtual host with Envoy's defaults.
+    pub fn new(name: Arc<str>, domains: Box<[Box<str>]>, routes: Box<[Route]>) -> Self {
+        Self {
+            name,
+            domains,
+            routes,
+            require_tls: RequireTls::None,
+            attempt_count_in_request: false,
+            attempt_count_in_response: false,
+        }
+    }
+}
+
+/// `require_tls`: which requests that did not come over TLS are redirected to `https`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RequireTls {
+    /// None.
+    #[default]
+    None,
+    /// All but those of internal clients (`x-envoy-internal: true`).
+    ExternalOnly,
+    /// All.
+    All,
 }
 
 /// A `Route`.
@@ -150,6 +186,15 @@ pub struct Route {
     pub matcher: RouteMatch,
     /// What it does.
     pub action: RouteAction,
+    /// What it changes of headers, with what its virtual host and table change; none is the common case.
+    pub mutations: Option<Box<HeaderMutations>>,
+}
+
+impl Route {
+    /// A route without a name that leaves headers alone.
+    pub fn new(matcher: RouteMatch, action: RouteAction) -> Self {
+        Self { name: "".into(), matcher, action, mutations: None }
+    }
 }
 
 /// `RouteMatch`.
@@ -159,6 +204,17 @@ pub struct RouteMatch {
     pub path: PathMatch,
     /// All must match.
     pub headers: Box<[HeaderMatcher]>,
+    /// `query_parameters`: all must match.
+    pub query: Box<[QueryMatcher]>,
+    /// `runtime_fraction`: for which share of requests. There is no runtime to change it.
+    pub share: Option<Share>,
+}
+
+impl RouteMatch {
+    /// Of the path alone.
+    pub fn path(path: PathMatch) -> Self {
+        Self { path, headers: Box::default(), query: Box::default(), share: None }
+    }
 }
 
 /// `path_specifier`. The query is not part of the path.
@@ -210,167 +266,14 @@ impl PathMatch {
     }
 }
 
-/// `action` of a route.
-#[derive(Clone, Debug, PartialEq)]
-pub enum RouteAction {
-    /// `route`.
-    Forward(Box<ForwardAction>),
-    /// `direct_response`.
-    Direct(DirectResponse),
-}
-
-/// `DirectResponseAction`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct DirectResponse {
-    /// `status`.
-    pub status: StatusCode,
-    /// `body.inline_*`, may be empty.
-    pub body: Arc<[u8]>,
-}
-
-/// `RouteAction`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ForwardAction {
-    /// To which cluster.
-    pub cluster: ClusterChoice,
-    /// `prefix_rewrite`: replaces what the route matched.
-    pub prefix_rewrite: Option<Box<str>>,
-    /// `timeout`: from the end of the request to the end of the response. Default 15 s; `None` (0 in
-    /// the proto) is none.
-    pub timeout: Option<Duration>,
-    /// `idle_timeout` of the stream; `None` is the connection manager's.
-    pub idle_timeout: Option<Duration>,
-    /// `priority`.
-    pub priority: RoutingPriority,
-    /// `retry_policy`.
-    pub retry: Option<RetryPolicy>,
-    /// `hash_policy`.
-    pub hash: Box<[HashPolicy]>,
-    /// `metadata_match`: which subset of the cluster (`lb_subset_config`).
-    pub metadata_match: Option<Arc<MetadataMatch>>,
-    /// `upgrade_configs`: override those of the connection manager.
-    pub upgrades: Box<[UpgradeConfig]>,
-}
-
-/// `cluster_specifier`.
-#[derive(Clone, Debug, PartialEq)]
-pub enum ClusterChoice {
-    /// `cluster`.
-    One(ClusterName),
-    /// `weighted_clusters`, in the order given; the weights add up to more than 0.
-    Weighted {
-        /// The choices.
-        clusters: Box<[WeightedCluster]>,
-        /// Sum of their weights.
-        total: u64,
-    },
-}
-
-/// One choice of `weighted_clusters`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct WeightedCluster {
-    /// `name`.
-    pub name: ClusterName,
-    /// `weight`, may be 0.
-    pub weight: u32,
-    /// `metadata_match`, merged over that of the route: the choice's own fields win.
-    pub metadata_match: Option<Arc<MetadataMatch>>,
-}
-
-impl ClusterChoice {
-    /// The cluster for a uniformly random `random`.
-    pub fn choose(&self, random: u64) -> &ClusterName {
-        match self {
-            Self::One(name) => name,
-            Self::Weighted { clusters, total } => {
-                let mut rest = random % total.max(&1);
-                let chosen = clusters.iter().find(|choice| {
-                    let here = rest < u64::from(choice.weight);
-                    rest = rest.saturating_sub(u64::from(choice.weight));
-                    here
-                });
-                &chosen.unwrap_or(&clusters[0]).name
-            }
-        }
-    }
-
-    /// All clusters that can be chosen.
-    pub fn names(&self) -> impl Iterator<Item = &ClusterName> {
-        let (one, many) = match self {
-            Self::One(name) => (Some(name), &[][..]),
-            Self::Weighted { clusters, .. } => (None, &clusters[..]),
-        };
-        one.into_iter().chain(many.iter().map(|choice| &choice.name))
-    }
-}
-
-/// `RetryPolicy`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct RetryPolicy {
-    /// `retry_on`, split at commas.
-    pub retry_on: Box<[Box<str>]>,
-    /// `num_retries`. Default 1.
-    pub num_retries: u32,
-    /// `per_try_timeout`.
-    pub per_try_timeout: Option<Duration>,
-    /// `retriable_status_codes`.
-    pub retriable_status_codes: Box<[u16]>,
-    /// Whether `previous_hosts` is among `retry_host_predicate`.
-    pub avoid_previous_hosts: bool,
-    /// `host_selection_retry_max_attempts`. Default 1.
-    pub host_selection_attempts: u32,
-    /// `retry_back_off.base_interval`. Default 25 ms.
-    pub backoff_base: Duration,
-    /// `retry_back_off.max_interval`. Default ten times the base.
-    pub backoff_max: Duration,
-}
-
-/// `RouteAction.HashPolicy`.
-#[derive(Clone, Debug, PartialEq)]
-pub enum HashPolicy {
-    /// `header`.
-    Header {
-        /// Lower case.
-        name: Box<str>,
-        /// `terminal`.
-        terminal: bool,
-    },
-    /// `cookie`.
-    Cookie {
-        /// `name`.
-        name: Box<str>,
-        /// `ttl`: make the cookie when it is absent; zero is a session cookie.
-        ttl: Option<Duration>,
-        /// `path` of a made cookie.
-        path: Box<str>,
-        /// `attributes` of a made cookie.
-        attributes: Box<[(Box<str>, Box<str>)]>,
-        /// `terminal`.
-        terminal: bool,
-    },
-    /// `connection_properties.source_ip`.
-    SourceIp {
-        /// `terminal`.
-        terminal: bool,
-    },
-    /// `query_parameter`.
-    QueryParameter {
-        /// `name`, case-sensitive.
-        name: Box<str>,
-        /// `terminal`.
-        terminal: bool,
-    },
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn table(domains: &[&[&str]], ignore_port: bool) -> Result<RouteTable, String> {
-        let hosts = domains.iter().enumerate().map(|(index, domains)| VirtualHost {
-            name: index.to_string().into(),
-            domains: domains.iter().map(|domain| Box::from(*domain)).collect(),
-            routes: Box::default(),
+        let hosts = domains.iter().enumerate().map(|(index, domains)| {
+            let domains = domains.iter().map(|domain| Box::from(*domain)).collect();
+            VirtualHost::new(index.to_string().into(), domains, Box::default())
         });
         RouteTable::new("t".into(), hosts.collect(), ignore_port)
     }
@@ -412,18 +315,5 @@ mod tests {
         assert_eq!(found(&table, "a:8080").as_deref(), Some("0"));
         assert_eq!(found(&table, "[::1]:8080").as_deref(), Some("1"));
         assert_eq!(found(&table, "b:8080"), None);
-    }
-
-    #[test]
-    fn weights_share_the_random_numbers() {
-        let choice = |name: &str, weight| WeightedCluster {
-            name: name.into(),
-            weight,
-            metadata_match: None,
-        };
-        let clusters = Box::from([choice("a", 0), choice("b", 1), choice("c", 3)]);
-        let choice = ClusterChoice::Weighted { clusters, total: 4 };
-        let names: Vec<_> = (0..5).map(|random| choice.choose(random).as_str()).collect();
-        assert_eq!(names, ["b", "c", "c", "c", "b"]);
     }
 }

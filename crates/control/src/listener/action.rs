@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use destrier_policy::{
-    ClusterChoice, DirectResponse, ForwardAction, RetryPolicy, RoutingPriority,
+    ClusterChoice, DirectResponse, ForwardAction, PathRewrite, RetryPolicy, RoutingPriority,
     UpgradeConfig, WeightedCluster,
 };
 use envoy_types::pb::envoy::config::core::v3 as core;
@@ -44,11 +44,11 @@ pub(super) fn forward(
         upgrade_config(&upgrade.upgrade_type, upgrade.enabled.as_ref(), &path, report)
     });
     let upgrades = upgrades.collect();
+    let choice = cluster(value, path, report)?;
     Some(ForwardAction {
-        cluster: cluster(value, path, report)?,
-        prefix_rewrite: Some(value.prefix_rewrite.as_str())
+        path_rewrite: Some(value.prefix_rewrite.as_str())
             .filter(|prefix| !prefix.is_empty())
-            .map(Box::from),
+            .map(|prefix| PathRewrite::Prefix(prefix.into())),
         timeout,
         idle_timeout: idle_timeout.map(|timeout| if timeout.is_zero() { NEVER } else { timeout }),
         priority: match priority? {
@@ -57,8 +57,8 @@ pub(super) fn forward(
         },
         retry,
         hash,
-        metadata_match: None,
         upgrades,
+        ..ForwardAction::new(choice)
     })
 }
 
@@ -97,6 +97,8 @@ fn cluster(
                 }
                 per_filter_config(&choice.typed_per_filter_config, &path, report);
                 WeightedCluster {
+                    mutations: None,
+                    host_rewrite: None,
                     name: choice.name.as_str().into(),
                     weight: choice.weight.as_ref().map_or(0, |weight| weight.value),
                     metadata_match: None,

@@ -27,7 +27,7 @@ pub(super) fn route_match(
         headers = headers.map(|headers| headers.into_iter().chain([grpc()]).collect());
     }
     let path_match = path_match(value, path, report)?;
-    Some(RouteMatch { path: path_match, headers: headers?.into() })
+    Some(RouteMatch { headers: headers?.into(), ..RouteMatch::path(path_match) })
 }
 
 /// `grpc`: by content type, as Envoy tells a gRPC request.

@@ -74,7 +74,7 @@ fn virtual_host(
         }
     }
     let domains = host.domains.iter().map(|domain| domain.as_str().into()).collect();
-    Some(VirtualHost { name: host.name.as_str().into(), domains, routes })
+    Some(VirtualHost::new(host.name.as_str().into(), domains, routes))
 }
 
 fn translate(route: &route::Route, path: &FieldPath<'_>, report: &mut Report<'_>) -> Option<Route> {
@@ -104,5 +104,5 @@ fn translate(route: &route::Route, path: &FieldPath<'_>, report: &mut Report<'_>
             None
         }
     };
-    Some(Route { name: route.name.as_str().into(), matcher: matcher?, action: action? })
+    Some(Route { name: route.name.as_str().into(), ..Route::new(matcher?, action?) })
 }

@@ -70,11 +70,7 @@ fn cluster(
                 if choice.weight == 0 {
                     report.refuse(&path.index(index).field("weight"), "must be at least 1");
                 }
-                WeightedCluster {
-                    name: choice.name.as_str().into(),
-                    weight: choice.weight,
-                    metadata_match: None,
-                }
+                WeightedCluster::new(choice.name.as_str().into(), choice.weight)
             });
             let clusters: Box<[_]> = clusters.collect();
             super::action::weighted(clusters, &path, report)

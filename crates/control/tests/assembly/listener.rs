@@ -6,7 +6,7 @@ use destrier_control::{Rejection, TranslatedListener, translate_listener};
 use destrier_envoy_json::{UnknownFields, parse_bootstrap};
 use destrier_policy::{
     AccessLogFormat, AccessLogSink, ClusterChoice, CodecType, FieldStanding, HashPolicy, HashSource,
-    HashedHeader, HcmPolicy, HeaderMatch, ListenerFilter, PathMatch, RouteAction, RoutingPriority, TcpProxyPolicy,
+    HashedHeader, HcmPolicy, HeaderMatch, ListenerFilter, PathMatch, PathRewrite, RouteAction, RoutingPriority, TcpProxyPolicy,
 };
 use http::HeaderName;
 
@@ -125,7 +125,7 @@ fn routes_are_translated() {
     };
     assert_eq!(clusters.len(), 2);
     assert_eq!((action.timeout, action.priority), (None, RoutingPriority::High));
-    assert_eq!(action.prefix_rewrite.as_deref(), Some("/b"));
+    assert_eq!(action.path_rewrite, Some(PathRewrite::Prefix("/b".into())));
     let retry = action.retry.as_ref().expect("it has one");
     assert_eq!((retry.num_retries, retry.retry_on.len()), (4, 2));
     assert_eq!(retry.backoff_max, Duration::from_millis(250));
@@ -153,7 +153,7 @@ fn a_virtual_host_lends_its_retry_policy() {
         .iter()
         .map(|route| match &route.action {
             RouteAction::Forward(action) => action.retry.as_ref().map(|retry| retry.num_retries),
-            RouteAction::Direct(_) => None,
+            RouteAction::Redirect(_) | RouteAction::Direct(_) => None,
         })
         .collect();
     assert_eq!(retries, [Some(2), Some(7)]);
