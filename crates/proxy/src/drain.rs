@@ -8,12 +8,13 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
-/// Shared by all connections. A connection asks [`Drain::has_begun`] at each answer and waits for
+/// Shared by all connections of a listener. A connection asks [`Drain::has_begun`] at each answer and waits for
 /// [`Drain::begun`] while it is idle.
 #[derive(Default)]
 pub(crate) struct Drain {
     flag: AtomicBool,
     begun: CancellationToken,
+    closed: CancellationToken,
     idle_until: OnceLock<Instant>,
     open: AtomicUsize,
     all_closed: Notify,
@@ -41,6 +42,17 @@ impl Drain {
     /// Until when an idle connection waits for its last request; known once draining has begun.
     pub(crate) fn idle_until(&self) -> Option<Instant> {
         self.idle_until.get().copied()
+    }
+
+    /// Closes the listener: what the system has completed is taken first, nothing after it. Connections
+    /// are not asked to leave.
+    pub(crate) fn close_listener(&self) {
+        self.closed.cancel();
+    }
+
+    /// Resolves when the listener is to be closed.
+    pub(crate) fn listener_closed(&self) -> WaitForCancellationFutureOwned {
+        self.closed.clone().cancelled_owned()
     }
 
     /// Counts a connection until the permit is dropped.

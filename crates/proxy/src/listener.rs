@@ -8,7 +8,6 @@ use std::time::Duration;
 use destrier_policy::Address;
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 use tokio::net::{TcpListener, UnixListener};
-use tokio_util::sync::CancellationToken;
 
 use crate::connection::Accepted;
 use crate::drain::Drain;
@@ -69,7 +68,7 @@ fn is_stale(path: &std::path::Path, target: &SockAddr) -> bool {
 /// The thread that accepts for all listeners. Accepting is little work and rare beside requests; one
 /// thread keeps the counts exact by which connections are spread.
 pub(crate) struct Acceptor {
-    stop: CancellationToken,
+    drains: Vec<Arc<Drain>>,
     thread: Option<std::thread::JoinHandle<()>>,
 }
 
@@ -79,36 +78,35 @@ impl Acceptor {
     /// # Errors
     /// The thread or its runtime could not be made, or a socket could not be registered.
     pub(crate) fn spawn(
-        listeners: Vec<(Socket, Arc<ListenerScope>)>,
+        listeners: Vec<(Socket, Arc<ListenerScope>, Arc<Drain>)>,
         workers: Arc<Workers>,
-        drain: Arc<Drain>,
     ) -> io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let drains = listeners.iter().map(|(_, _, drain)| Arc::clone(drain)).collect();
         let sockets = {
             let _entered = runtime.enter();
             listeners
                 .into_iter()
-                .map(|(socket, scope)| Ok((Listening::register(socket, &scope)?, scope)))
+                .map(|(socket, scope, drain)| {
+                    Ok((Listening::register(socket, &scope)?, scope, drain))
+                })
                 .collect::<io::Result<Vec<_>>>()?
         };
-        let stop = CancellationToken::new();
-        let stopped = stop.clone();
         let thread = std::thread::Builder::new().name("accept".into()).spawn(move || {
             runtime.block_on(async {
                 let mut accepting = tokio::task::JoinSet::new();
-                for (listening, scope) in sockets {
-                    let (workers, drain) = (Arc::clone(&workers), Arc::clone(&drain));
-                    accepting.spawn(accept(listening, scope, workers, drain, stopped.clone()));
+                for (listening, scope, drain) in sockets {
+                    accepting.spawn(accept(listening, scope, Arc::clone(&workers), drain));
                 }
                 while accepting.join_next().await.is_some() {}
             });
         })?;
-        Ok(Self { stop, thread: Some(thread) })
+        Ok(Self { drains, thread: Some(thread) })
     }
 
     /// Takes what is in the accept queues, then closes the sockets.
     pub(crate) fn close(&mut self) {
-        self.stop.cancel();
+        self.drains.iter().for_each(|drain| drain.close_listener());
         if let Some(thread) = self.thread.take() {
             // A panic was reported by the thread itself.
             let _ = thread.join();
@@ -169,12 +167,12 @@ async fn accept(
     scope: Arc<ListenerScope>,
     workers: Arc<Workers>,
     drain: Arc<Drain>,
-    stop: CancellationToken,
 ) {
+    let mut closed = std::pin::pin!(drain.listener_closed());
     loop {
         let accepted = tokio::select! {
             accepted = listening.accept() => accepted,
-            () = stop.cancelled() => {
+            () = closed.as_mut() => {
                 // Those in the queue believe that they are connected.
                 while let Some(connection) = listening.accept_queued() {
                     hand_over(connection, &scope, &workers, &drain);

@@ -49,7 +49,8 @@ pub struct BoundListener {
 pub struct Proxy {
     listeners: Vec<BoundListener>,
     stats: Arc<ProxyStats>,
-    drain: Arc<Drain>,
+    /// One for each listener.
+    drains: Vec<Arc<Drain>>,
     /// Bound and not yet listening.
     bound: Mutex<Vec<(Socket, Arc<ListenerScope>)>>,
     acceptor: Mutex<Option<Acceptor>>,
@@ -90,9 +91,9 @@ impl Proxy {
         let workers = Workers::spawn(config.concurrency, &config.directory)
             .expect("the system gives threads to a process that starts");
         Ok(Self {
+            drains: listeners.iter().map(|_| Arc::default()).collect(),
             listeners,
             stats,
-            drain: Arc::default(),
             bound: Mutex::new(bound),
             acceptor: Mutex::default(),
             workers: Arc::new(workers),
@@ -112,7 +113,9 @@ impl Proxy {
         if bound.is_empty() {
             return Ok(());
         }
-        let acceptor = Acceptor::spawn(bound, Arc::clone(&self.workers), Arc::clone(&self.drain));
+        let bound = bound.into_iter().zip(&self.drains);
+        let bound = bound.map(|((socket, scope), drain)| (socket, scope, Arc::clone(drain)));
+        let acceptor = Acceptor::spawn(bound.collect(), Arc::clone(&self.workers));
         *lock(&self.acceptor) = Some(acceptor.map_err(|cause| self.error(0, cause))?);
         Ok(())
     }
@@ -132,16 +135,39 @@ impl Proxy {
     /// when what is left is cut. Idle HTTP/1 connections are closed after a second, or a quarter of the
     /// drain time if that is shorter. Access logs are written out. Needs a runtime with a timer.
     pub async fn drain(&self, drain_time: Duration) {
-        self.drain.begin(IDLE_GRACE.min(drain_time / IDLE_SHARE));
+        self.ask_to_leave(drain_time, |_| true);
         // Never accepted: nothing to take, only to close.
         drop(std::mem::take(&mut *lock(&self.bound)));
         let acceptor = lock(&self.acceptor).take();
         drop(acceptor);
-        if tokio::time::timeout(drain_time, self.drain.all_closed()).await.is_err() {
+        if tokio::time::timeout(drain_time, self.all_closed()).await.is_err() {
             self.workers.stop();
-            self.drain.all_closed().await;
+            self.all_closed().await;
         }
         self.logs.flush();
+    }
+
+    /// Asks the clients of some listeners to leave, as [`Proxy::drain`] does, and goes on accepting.
+    /// Connections that come later are asked with their first answer. There is no way back.
+    pub fn ask_to_leave(&self, drain_time: Duration, which: impl Fn(&BoundListener) -> bool) {
+        let grace = IDLE_GRACE.min(drain_time / IDLE_SHARE);
+        self.some(which).for_each(|drain| drain.begin(grace));
+    }
+
+    /// Closes some listeners (connections in the accept queue are taken first). Connections stay.
+    pub fn stop_accepting(&self, which: impl Fn(&BoundListener) -> bool) {
+        self.some(which).for_each(|drain| drain.close_listener());
+    }
+
+    fn some(&self, which: impl Fn(&BoundListener) -> bool) -> impl Iterator<Item = &Drain> {
+        let all = self.listeners.iter().zip(&self.drains);
+        all.filter(move |(listener, _)| which(listener)).map(|(_, drain)| &**drain)
+    }
+
+    async fn all_closed(&self) {
+        for drain in &self.drains {
+            drain.all_closed().await;
+        }
     }
 
     fn error(&self, index: usize, cause: io::Error) -> BindError {

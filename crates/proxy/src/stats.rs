@@ -19,15 +19,25 @@ pub struct ProxyStats {
 
 type Table<S> = Mutex<BTreeMap<Arc<str>, Arc<S>>>;
 
+type EachField<'a> = dyn FnMut(&'static str, &dyn Stat) + 'a;
+
 impl ProxyStats {
     /// Calls `visit(name, value)` with the full name of each statistic that is kept:
     /// `listener.<address>.downstream_cx_total`, `http.<stat_prefix>.downstream_rq_2xx`,
     /// `tcp.<stat_prefix>.downstream_cx_total`, ... Colons of an address are written as underscores.
     pub fn visit(&self, visit: &mut dyn FnMut(&str, StatValue<'_>)) {
         visit("destrier.access_log.lines_lost", self.lost_lines.value());
-        visit_table("http", &self.http, visit, HttpStats::visit);
-        visit_table("listener", &self.listeners, visit, ListenerStats::visit);
-        visit_table("tcp", &self.tcp, visit, TcpStats::visit);
+        visit_table("http", &self.http, visit, HttpStats::each_field);
+        visit_table("listener", &self.listeners, visit, ListenerStats::each_field);
+        visit_table("tcp", &self.tcp, visit, TcpStats::each_field);
+    }
+
+    /// Sets every counter to zero; gauges and histograms stay.
+    pub fn reset_counters(&self) {
+        self.lost_lines.reset();
+        reset_table(&self.http, HttpStats::each_field);
+        reset_table(&self.listeners, ListenerStats::each_field);
+        reset_table(&self.tcp, TcpStats::each_field);
     }
 
     /// Lines of access logs that could not be written.
@@ -63,21 +73,28 @@ fn visit_table<S>(
     kind: &str,
     table: &Table<S>,
     visit: &mut dyn FnMut(&str, StatValue<'_>),
-    each: impl Fn(&S, &mut dyn FnMut(&str, StatValue<'_>)),
+    each_field: impl Fn(&S, &mut EachField<'_>),
 ) {
-    // Cloned out: the visitor may be slow.
-    let entries: Vec<_> = {
-        let table = table.lock().unwrap_or_else(PoisonError::into_inner);
-        table.iter().map(|(key, stats)| (Arc::clone(key), Arc::clone(stats))).collect()
-    };
     let mut full = String::new();
-    for (key, stats) in entries {
-        each(&stats, &mut |name, value| {
+    for (key, stats) in entries(table) {
+        each_field(&stats, &mut |name, stat| {
             full.clear();
             full.extend([kind, ".", &key, ".", name]);
-            visit(&full, value);
+            visit(&full, stat.value());
         });
     }
+}
+
+fn reset_table<S>(table: &Table<S>, each_field: impl Fn(&S, &mut EachField<'_>)) {
+    for (_, stats) in entries(table) {
+        each_field(&stats, &mut |_, stat| stat.reset_counter());
+    }
+}
+
+/// Cloned out: whoever looks at them may be slow.
+fn entries<S>(table: &Table<S>) -> Vec<(Arc<str>, Arc<S>)> {
+    let table = table.lock().unwrap_or_else(PoisonError::into_inner);
+    table.iter().map(|(key, stats)| (Arc::clone(key), Arc::clone(stats))).collect()
 }
 
 /// A struct whose fields are shown under their own names.
@@ -88,8 +105,8 @@ macro_rules! stats {
         pub(crate) struct $name { $(pub(crate) $field: $kind),* }
 
         impl $name {
-            fn visit(&self, visit: &mut dyn FnMut(&str, StatValue<'_>)) {
-                $(visit(stringify!($field), self.$field.value());)*
+            fn each_field(&self, each: &mut EachField<'_>) {
+                $(each(stringify!($field), &self.$field);)*
             }
         }
     };

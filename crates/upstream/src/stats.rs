@@ -33,6 +33,11 @@ impl Counter {
     pub fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
+
+    /// Back to zero: `/reset_counters`.
+    pub fn reset(&self) {
+        self.0.store(0, Ordering::Relaxed);
+    }
 }
 
 /// A number that goes both ways; every `inc` has its `dec`. Relaxed: it orders nothing.
@@ -74,11 +79,18 @@ pub type StatVisitor<'a> = dyn FnMut(&str, StatValue<'_>) + 'a;
 pub trait Stat {
     /// Its value at this moment.
     fn value(&self) -> StatValue<'_>;
+
+    /// Back to zero if it is a counter; anything else stays.
+    fn reset_counter(&self) {}
 }
 
 impl Stat for Counter {
     fn value(&self) -> StatValue<'_> {
         StatValue::Counter(self.get())
+    }
+
+    fn reset_counter(&self) {
+        self.reset();
     }
 }
 
@@ -109,8 +121,8 @@ macro_rules! stats {
         }
 
         impl $name {
-            fn visit_fields(&self, visit: &mut crate::stats::StatVisitor<'_>) {
-                $(visit(stringify!($field), crate::stats::Stat::value(&self.$field));)*
+            fn each_field(&self, each: &mut dyn FnMut(&'static str, &dyn crate::stats::Stat)) {
+                $(each(stringify!($field), &self.$field);)*
             }
         }
     };

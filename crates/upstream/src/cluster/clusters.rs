@@ -97,6 +97,12 @@ impl Directory {
         visit("warming_clusters", StatValue::Gauge(clusters.warming().len() as u64));
     }
 
+    /// Sets every counter of every cluster, and those of the manager, to zero.
+    pub fn reset_counters(&self) {
+        self.stats().reset_counters();
+        self.load().iter().for_each(|cluster| cluster.state().reset_counters());
+    }
+
     /// For the manager to count into.
     pub(crate) fn stats(&self) -> &ManagerStats {
         &self.0.stats

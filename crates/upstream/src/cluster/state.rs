@@ -45,6 +45,14 @@ impl ClusterState {
         self.membership_change.inc();
     }
 
+    /// Sets every counter to zero; limits, pools and gauges stay as they are.
+    pub fn reset_counters(&self) {
+        if let Some(stats) = self.stats.get() {
+            stats.reset_counters();
+        }
+        self.membership_change.reset();
+    }
+
     pub(super) fn visit_stats(&self, visit: &mut StatVisitor<'_>) {
         match self.stats.get() {
             Some(stats) => stats.visit(visit),

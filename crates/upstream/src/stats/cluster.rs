@@ -96,9 +96,16 @@ impl ClusterStats {
 
     /// Calls `visit(name, value)` for each statistic that is kept, its name without the cluster's prefix.
     pub fn visit(&self, visit: &mut StatVisitor<'_>) {
-        self.visit_fields(visit);
+        self.each_field(&mut |name, stat| visit(name, stat.value()));
         visit_codes("", &[&self.external, &self.internal], visit);
         visit_codes("external.", &[&self.external], visit);
         visit_codes("internal.", &[&self.internal], visit);
+    }
+
+    /// Back to zero: `/reset_counters`. Gauges and histograms stay.
+    pub fn reset_counters(&self) {
+        self.each_field(&mut |_, stat| stat.reset_counter());
+        self.external.reset();
+        self.internal.reset();
     }
 }

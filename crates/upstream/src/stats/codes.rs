@@ -41,6 +41,12 @@ impl CodeCounts {
         }
     }
 
+    /// Back to zero.
+    pub(super) fn reset(&self) {
+        let classes = self.classes.iter().filter_map(OnceLock::get);
+        classes.flat_map(|class| &class.0).chain([&self.unknown]).for_each(Counter::reset);
+    }
+
     /// How many answers had this code.
     pub fn get(&self, code: u16) -> u64 {
         let class =

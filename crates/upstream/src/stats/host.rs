@@ -26,6 +26,6 @@ stats! {
 impl HostStats {
     /// Calls `visit` with each statistic under its name in `/clusters`, in order.
     pub fn visit(&self, visit: &mut StatVisitor<'_>) {
-        self.visit_fields(visit);
+        self.each_field(&mut |name, stat| visit(name, stat.value()));
     }
 }

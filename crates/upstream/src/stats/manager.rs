@@ -19,6 +19,11 @@ stats! {
 impl ManagerStats {
     /// Calls `visit(name, value)` for each, its name without the prefix.
     pub(crate) fn visit(&self, visit: &mut StatVisitor<'_>) {
-        self.visit_fields(visit);
+        self.each_field(&mut |name, stat| visit(name, stat.value()));
+    }
+
+    /// Back to zero.
+    pub(crate) fn reset_counters(&self) {
+        self.each_field(&mut |_, stat| stat.reset_counter());
     }
 }
