@@ -21,4 +21,4 @@ pub use destrier_http1::AnswerTo;
 pub use echo::EchoTcp;
 pub use gate::Gate;
 pub use load::{Failure, Load, Pace, Protocol, Report, RunningLoad, Stop};
-pub use raw::{Ending, RawConn, RawPeer, RawRequest, RawResponse};
+pub use raw::{Ending, RawConn, RawPeer, RawRequest, RawResponse, h2};
