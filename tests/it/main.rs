@@ -6,6 +6,7 @@ mod admin;
 mod binary;
 mod client;
 mod dns;
+mod health;
 mod mesh;
 mod process;
 mod protocols;
