@@ -16,8 +16,8 @@ pub struct ProxyConfig {
     pub concurrency: usize,
     /// Where clusters are found.
     pub directory: Directory,
-    /// What `x-forwarded-for` says instead of a loopback peer, as in Envoy (`local_info.address`).
-    pub node_address: IpAddr,
+    /// Who this is.
+    pub node: NodeIdentity,
     /// How long a line of an access log may wait (`--file-flush-interval-msec`). Default 10 s.
     pub access_log_flush: Duration,
 }
@@ -29,8 +29,26 @@ impl ProxyConfig {
             listeners,
             concurrency: 1,
             directory,
-            node_address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            node: NodeIdentity::default(),
             access_log_flush: Duration::from_secs(10),
         }
+    }
+}
+
+/// What requests are told of the node that the proxy runs on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeIdentity {
+    /// `node.id`: `x-envoy-downstream-service-node`, with `add_user_agent`. Default empty.
+    pub id: Arc<str>,
+    /// `node.cluster`: `x-envoy-downstream-service-cluster`, with `add_user_agent`. Default empty.
+    pub cluster: Arc<str>,
+    /// What `x-forwarded-for` says instead of a loopback peer, as in Envoy (`local_info.address`).
+    /// Default 127.0.0.1.
+    pub address: IpAddr,
+}
+
+impl Default for NodeIdentity {
+    fn default() -> Self {
+        Self { id: "".into(), cluster: "".into(), address: IpAddr::V4(Ipv4Addr::LOCALHOST) }
     }
 }

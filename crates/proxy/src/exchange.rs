@@ -1,10 +1,11 @@
 //! One request and its answer, as statistics and the access log see it.
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use destrier_upstream::{BodyError, ResponseFlag, UpstreamInfo};
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use smallvec::SmallVec;
 use tokio::time::Instant;
 
@@ -38,11 +39,15 @@ pub(crate) enum AfterAnswer {
 pub(crate) struct Exchange {
     pub(crate) scope: Arc<HttpScope>,
     pub(crate) ends: Ends,
+    /// Whom `x-forwarded-for` names where that is believed; `None` is the peer.
+    pub(crate) client: Option<IpAddr>,
     pub(crate) protocol: Protocol,
     pub(crate) timers: Timers,
     /// Of the request's body, when there is one.
     pub(crate) progress: Option<Arc<RequestProgress>>,
     pub(crate) route: Option<RouteRef>,
+    /// `x-request-id`, where the answer says it too.
+    pub(crate) request_id: Option<HeaderValue>,
     pub(crate) upstream: UpstreamInfo,
     /// Of the answer, once it is there.
     pub(crate) status: Option<StatusCode>,
@@ -83,10 +88,12 @@ impl Exchange {
             captured: scope.logs.capture(),
             scope,
             ends,
+            client: None,
             protocol,
             timers,
             progress: None,
             route: None,
+            request_id: None,
             upstream: UpstreamInfo::default(),
             status: None,
             flags: SmallVec::new(),
@@ -136,6 +143,7 @@ impl Exchange {
             Expired::Response => (Some(ResponseFlag::UT), "response_timeout"),
             Expired::Idle => (Some(ResponseFlag::SI), "stream_idle_timeout"),
             Expired::Request => (None, "request_overall_timeout"),
+            Expired::Duration => (None, "max_duration_timeout"),
         };
         self.flags.extend(flag);
         self.details = Cow::Borrowed(details);

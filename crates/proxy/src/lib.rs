@@ -29,6 +29,6 @@ mod tcp;
 mod timers;
 mod worker;
 
-pub use config::ProxyConfig;
+pub use config::{NodeIdentity, ProxyConfig};
 pub use proxy::{BindError, BoundListener, Proxy};
 pub use stats::ProxyStats;

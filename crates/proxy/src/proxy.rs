@@ -81,7 +81,7 @@ impl Proxy {
                 &policy,
                 Arc::clone(&name),
                 socket.address.clone(),
-                config.node_address,
+                &config.node,
                 &stats,
                 &logs,
             );

@@ -7,6 +7,7 @@ use destrier_policy::{Address, HcmPolicy, ListenerFilter, ListenerPolicy, TcpPro
 use http::HeaderValue;
 
 use crate::access_log::{AccessLogs, LogWriter};
+use crate::config::NodeIdentity;
 use crate::stats::{HttpStats, ListenerStats, ProxyStats, TcpStats};
 
 /// A bound listener as its connections see it.
@@ -31,9 +32,29 @@ pub(crate) struct HttpScope {
     pub(crate) logs: AccessLogs,
     /// `server_name`, ready to be written.
     pub(crate) server: HeaderValue,
+    /// `via`, if there is one.
+    pub(crate) via: Option<HeaderValue>,
+    /// Who asks, as requests say it (`add_user_agent`).
+    pub(crate) agent: Option<Agent>,
     /// What `x-forwarded-for` says of a loopback peer.
     pub(crate) node_address: IpAddr,
     pub(crate) buffer_limit: BufferLimit,
+}
+
+/// This node, ready to be written.
+pub(crate) struct Agent {
+    /// `node.cluster`.
+    pub(crate) cluster: HeaderValue,
+    /// `node.id`, unless it is empty.
+    pub(crate) node: Option<HeaderValue>,
+}
+
+impl Agent {
+    /// `None` for a node without a cluster, or with one that no header can hold.
+    fn new(node: &NodeIdentity) -> Option<Self> {
+        let written = |text: &str| HeaderValue::from_str(text).ok().filter(|text| !text.is_empty());
+        Some(Self { cluster: written(&node.cluster)?, node: written(&node.id) })
+    }
 }
 
 /// A `TcpProxy` at work.
@@ -71,7 +92,7 @@ impl ListenerScope {
         policy: &ListenerPolicy,
         name: Arc<str>,
         address: Address,
-        node_address: IpAddr,
+        node: &NodeIdentity,
         stats: &ProxyStats,
         writer: &LogWriter,
     ) -> Self {
@@ -82,8 +103,10 @@ impl ListenerScope {
                 logs: AccessLogs::open(&hcm.access_log, writer),
                 server: HeaderValue::from_str(&hcm.server_name)
                     .unwrap_or(HeaderValue::from_static("envoy")),
+                via: hcm.via.as_deref().and_then(|via| HeaderValue::from_str(via).ok()),
+                agent: Agent::new(node).filter(|_| hcm.add_user_agent),
                 policy: Arc::clone(hcm),
-                node_address,
+                node_address: node.address,
                 buffer_limit,
             })),
             ListenerFilter::Tcp(tcp) => FilterScope::Tcp(Arc::new(TcpScope {

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use destrier_http1::HeadError;
 use destrier_policy::DirectResponse;
 use destrier_upstream::{BodyError, ForwardError, ResponseFlag};
+use http::header::{HeaderMap, HeaderValue, LOCATION};
 use http::StatusCode;
 
 use crate::exchange::AfterAnswer;
@@ -35,6 +36,10 @@ pub(crate) struct LocalReply {
     pub(crate) details: Cow<'static, str>,
     /// A header that marks it.
     pub(crate) header: Option<(&'static str, &'static str)>,
+    /// More headers, of a route.
+    pub(crate) headers: Option<Box<HeaderMap>>,
+    /// `grpc-status`, where it is not the one of the status.
+    pub(crate) grpc_status: Option<&'static str>,
     pub(crate) after: AfterAnswer,
 }
 
@@ -46,6 +51,8 @@ impl LocalReply {
             flag: None,
             details: Cow::Borrowed(details),
             header: None,
+            headers: None,
+            grpc_status: None,
             after: AfterAnswer::Keep,
         }
     }
@@ -80,6 +87,22 @@ impl LocalReply {
         Self::new(StatusCode::NOT_FOUND, "", "absolute_path_rejected")
     }
 
+    /// A path with escaped slashes: the client is to ask for the one without
+    /// (`UNESCAPE_AND_REDIRECT`).
+    pub(crate) fn normal_path(path: &str) -> Self {
+        let mut reply =
+            Self::new(StatusCode::TEMPORARY_REDIRECT, "", "path_normalization_failed");
+        reply.headers = HeaderValue::from_str(path).ok().map(|path| {
+            Box::new(HeaderMap::from_iter([(LOCATION, path)]))
+        });
+        reply
+    }
+
+    /// A path that cannot be brought into its normal form, or that must not have escaped slashes.
+    pub(crate) fn no_normal_path() -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "", "path_normalization_failed").closing()
+    }
+
     /// An upgrade that is not configured.
     pub(crate) fn upgrade_refused() -> Self {
         Self::new(StatusCode::FORBIDDEN, "", "upgrade_failed").closing()
@@ -101,6 +124,26 @@ impl LocalReply {
     pub(crate) fn request_timeout() -> Self {
         Self::new(StatusCode::REQUEST_TIMEOUT, "request timeout", "request_overall_timeout")
             .closing()
+    }
+
+    /// `max_stream_duration` of a route or a connection manager.
+    pub(crate) fn stream_duration() -> Self {
+        let (body, details) = ("downstream duration timeout", "max_duration_timeout");
+        let mut reply = Self::new(StatusCode::GATEWAY_TIMEOUT, body, details);
+        // DEADLINE_EXCEEDED.
+        reply.grpc_status = Some("4");
+        reply
+    }
+
+    /// A `redirect` of a route.
+    pub(crate) fn redirect(status: StatusCode, location: Option<HeaderValue>) -> Self {
+        let mut reply = Self::new(status, "", "direct_response");
+        reply.headers = location.map(|location| {
+            let mut headers = HeaderMap::with_capacity(4);
+            headers.insert(LOCATION, location);
+            Box::new(headers)
+        });
+        reply
     }
 
     /// A `direct_response` of a route.
@@ -160,6 +203,8 @@ impl From<ForwardError> for Refusal {
                 flag: error.flag(),
                 details: error.details(),
                 header: error.header(),
+                headers: None,
+                grpc_status: None,
                 after: AfterAnswer::Keep,
             }),
         }

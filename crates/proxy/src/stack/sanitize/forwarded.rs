@@ -1,28 +1,32 @@
-//! Who the client was and what it may say of itself: `x-forwarded-*` and `x-envoy-*` of a request.
-//!
-//! Two kinds of listeners: with `use_remote_address` clients are strangers and what they say of themselves
-//! is replaced; without, the client is a proxy or an application of ours and is believed.
+//! What a client may say of itself and its request, and what is said of it instead: `x-forwarded-*` and
+//! `x-envoy-*` of a request.
 
 use std::net::IpAddr;
 
 use bytes::{BufMut, BytesMut};
-use destrier_policy::Address;
+use destrier_policy::{Address, ForwardClientCert, Scheme};
+use http::header::USER_AGENT;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use super::client::{Standing, identify};
 use super::request_id::request_id;
+use super::via;
 use crate::exchange::Exchange;
 
-const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+pub(super) const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const X_ENVOY_EXTERNAL_ADDRESS: HeaderName = HeaderName::from_static("x-envoy-external-address");
-/// Says whose certificate a client had; nobody may claim one (`forward_client_cert_details: SANITIZE`).
+const X_ENVOY_FORCE_TRACE: HeaderName = HeaderName::from_static("x-envoy-force-trace");
+const X_ENVOY_INTERNAL: HeaderName = HeaderName::from_static("x-envoy-internal");
+const SERVICE_CLUSTER: HeaderName = HeaderName::from_static("x-envoy-downstream-service-cluster");
+const SERVICE_NODE: HeaderName = HeaderName::from_static("x-envoy-downstream-service-node");
+/// Says whose certificate a client had.
 const X_FORWARDED_CLIENT_CERT: HeaderName = HeaderName::from_static("x-forwarded-client-cert");
 
-/// What only an internal client may say; no address is internal without `internal_address_config`
-/// (Envoy: `ConnectionManagerUtility::mutateRequestHeaders`).
-const INTERNAL_ONLY: [&str; 16] = [
-    "x-envoy-internal",
+/// What only an internal client may say.
+const INTERNAL_ONLY: [&str; 15] = [
     "x-envoy-expected-rq-timeout-ms",
     "x-envoy-retriable-status-codes",
     "x-envoy-retriable-header-names",
@@ -48,31 +52,68 @@ const NOT_FROM_STRANGERS: [&str; 4] = [
     "x-envoy-original-path",
 ];
 
-/// Rewrites the headers of a request.
-pub(super) fn rewrite(exchange: &Exchange, headers: &mut HeaderMap) {
-    let scope = &exchange.scope;
-    let strangers = scope.policy.use_remote_address;
+/// Rewrites the headers of a request, and notes in the exchange whom it is from.
+pub(super) fn rewrite(exchange: &mut Exchange, headers: &mut HeaderMap) {
+    let scope = &*exchange.scope;
+    let policy = &*scope.policy;
+    let client = identify(policy, &exchange.ends.peer, headers);
+    exchange.client = client.named;
     // Rare, so one look at the names beats twenty look-ups.
     if headers.keys().any(|name| is_for_few(name.as_str())) {
-        headers.remove(X_FORWARDED_CLIENT_CERT);
-        INTERNAL_ONLY.iter().for_each(|name| drop(headers.remove(*name)));
-        if strangers {
-            NOT_FROM_STRANGERS.iter().for_each(|name| drop(headers.remove(*name)));
-        }
+        take_what_is_not_believed(headers, client.standing, policy.forward_client_cert);
     }
-    if strangers && let Some(peer) = exchange.ends.peer.ip().map(|peer| peer.ip()) {
+    if policy.use_remote_address
+        && !policy.skip_xff_append
+        && let Some(peer) = exchange.ends.peer.ip().map(|peer| peer.ip())
+    {
         append_address(headers, if peer.is_loopback() { scope.node_address } else { peer });
     }
-    if strangers || headers.get(X_FORWARDED_PROTO).is_none_or(|scheme| !is_scheme(scheme)) {
-        headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static("http"));
+    // The hop before this one says what the client spoke, if it is believed.
+    let overwrites = policy.use_remote_address && policy.xff_num_trusted_hops == 0;
+    let scheme = policy.scheme.unwrap_or(Scheme::Http);
+    if overwrites || policy.scheme.is_some() || !headers.contains_key(X_FORWARDED_PROTO) {
+        headers.insert(X_FORWARDED_PROTO, name(scheme));
     }
-    if strangers && let Address::Ip(peer) = exchange.ends.peer {
-        headers.insert(X_ENVOY_EXTERNAL_ADDRESS, address(peer.ip()));
+    if policy.append_x_forwarded_port
+        && (overwrites || !headers.contains_key(X_FORWARDED_PORT))
+        && let Address::Ip(local) = &exchange.ends.local
+    {
+        headers.insert(X_FORWARDED_PORT, local.port().into());
     }
-    if scope.policy.generate_request_id
-        && (strangers || headers.get(X_REQUEST_ID).is_none_or(HeaderValue::is_empty))
+    match client.standing {
+        Standing::Internal => {
+            headers.insert(X_ENVOY_INTERNAL, HeaderValue::from_static("true"));
+        }
+        Standing::Stranger => {
+            let peer = exchange.ends.peer.ip().map(|peer| peer.ip());
+            if let Some(external) = client.named.or(peer) {
+                headers.insert(X_ENVOY_EXTERNAL_ADDRESS, address(external));
+            }
+        }
+        Standing::External => {}
+    }
+    if let Some(agent) = &scope.agent {
+        headers.insert(SERVICE_CLUSTER, agent.cluster.clone());
+        if headers.get(USER_AGENT).is_none_or(HeaderValue::is_empty) {
+            headers.insert(USER_AGENT, agent.cluster.clone());
+        }
+        if let Some(node) = &agent.node {
+            headers.insert(SERVICE_NODE, node.clone());
+        }
+    }
+    if let Some(via) = &scope.via {
+        via::append(headers, via);
+    }
+    let replaced = client.standing == Standing::Stranger && !policy.preserve_external_request_id;
+    if policy.generate_request_id
+        && (replaced || headers.get(X_REQUEST_ID).is_none_or(HeaderValue::is_empty))
     {
         headers.insert(X_REQUEST_ID, request_id(rand::random()));
+    }
+    let told = policy.always_set_request_id_in_response
+        || client.standing == Standing::Internal && headers.contains_key(X_ENVOY_FORCE_TRACE);
+    if told {
+        exchange.request_id = headers.get(X_REQUEST_ID).cloned();
     }
 }
 
@@ -81,10 +122,28 @@ fn is_for_few(name: &str) -> bool {
     name.starts_with("x-envoy-") || name == X_FORWARDED_CLIENT_CERT.as_str()
 }
 
-fn is_scheme(value: &HeaderValue) -> bool {
-    [b"http", b"https".as_slice()]
-        .iter()
-        .any(|scheme| value.as_bytes().eq_ignore_ascii_case(scheme))
+fn take_what_is_not_believed(
+    headers: &mut HeaderMap,
+    standing: Standing,
+    certificates: ForwardClientCert,
+) {
+    headers.remove(X_ENVOY_INTERNAL);
+    if certificates == ForwardClientCert::Sanitize {
+        headers.remove(X_FORWARDED_CLIENT_CERT);
+    }
+    if standing != Standing::Internal {
+        INTERNAL_ONLY.iter().for_each(|name| drop(headers.remove(*name)));
+    }
+    if standing == Standing::Stranger {
+        NOT_FROM_STRANGERS.iter().for_each(|name| drop(headers.remove(*name)));
+    }
+}
+
+fn name(scheme: Scheme) -> HeaderValue {
+    HeaderValue::from_static(match scheme {
+        Scheme::Http => "http",
+        Scheme::Https => "https",
+    })
 }
 
 fn address(address: IpAddr) -> HeaderValue {

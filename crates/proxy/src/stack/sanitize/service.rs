@@ -1,12 +1,14 @@
 use destrier_http1::{remove_hop_by_hop_request, remove_hop_by_hop_response};
-use destrier_policy::UnderscorePolicy;
+use destrier_policy::{HostForm, PathForm, UnderscorePolicy};
 use destrier_upstream::Body;
 use http::header::{CONNECTION, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, UPGRADE};
+use http::uri::{Authority, PathAndQuery, Uri};
 use http::{Method, Request, Response, StatusCode};
 
-use super::{forwarded, response};
+use super::path::{self, PathOutcome};
+use super::{forwarded, host, response};
 use crate::exchange::Exchange;
-use crate::stack::{Handle, LocalReply, Refusal};
+use crate::stack::{AnswerForm, Handle, LocalReply, Refusal, authority};
 
 /// Refuses what is no request to a proxy and rewrites the headers of both messages.
 #[derive(Clone, Debug)]
@@ -25,7 +27,7 @@ where
         exchange: &mut Exchange,
         mut request: Request<Body>,
     ) -> Result<Response<Body>, Refusal> {
-        if let Err(reply) = check(&request) {
+        if let Err(reply) = check(&request).and_then(|()| normalize(exchange, &mut request)) {
             exchange.note_request(&request);
             return Err(reply.into());
         }
@@ -35,7 +37,9 @@ where
         }
         let upgrade = take_upgrade(headers);
         remove_hop_by_hop_request(headers);
-        headers.remove(EXPECT);
+        if !exchange.scope.policy.proxy_100_continue {
+            headers.remove(EXPECT);
+        }
         forwarded::rewrite(exchange, headers);
         if let Some(upgrade) = upgrade {
             put_upgrade(headers, upgrade);
@@ -65,6 +69,56 @@ fn check(request: &Request<Body>) -> Result<(), LocalReply> {
     if !uri.path().starts_with('/') {
         return Err(LocalReply::not_a_path());
     }
+    Ok(())
+}
+
+/// One spelling for each path and host.
+fn normalize(exchange: &Exchange, request: &mut Request<Body>) -> Result<(), LocalReply> {
+    let policy = &exchange.scope.policy;
+    if policy.path != PathForm::default() {
+        let path = request.uri().path_and_query().map_or("/", PathAndQuery::as_str);
+        let new = match path::bring_into_form(path, policy.path) {
+            PathOutcome::Same => None,
+            PathOutcome::Forward(new) => Some(new),
+            PathOutcome::Redirect(new) if AnswerForm::of(request) == AnswerForm::Http => {
+                exchange.scope.stats.downstream_rq_redirected_with_normalized_path.inc();
+                return Err(LocalReply::normal_path(&new));
+            }
+            PathOutcome::Redirect(_) | PathOutcome::Reject => {
+                return Err(LocalReply::no_normal_path());
+            }
+        };
+        if let Some(new) = new {
+            set_path(request, new).map_err(|_| LocalReply::no_normal_path())?;
+        }
+    }
+    if policy.host != HostForm::default()
+        && let Some(host) = authority(request)
+    {
+        let port = exchange.ends.local.ip().map(|local| local.port());
+        if let Some(new) = host::bring_into_form(host, policy.host, port) {
+            // What was a host is one without its port as well.
+            let _ = set_host(request, new);
+        }
+    }
+    Ok(())
+}
+
+fn set_path(request: &mut Request<Body>, path: String) -> Result<(), http::Error> {
+    let mut parts = request.uri().clone().into_parts();
+    parts.path_and_query = Some(PathAndQuery::try_from(path)?);
+    *request.uri_mut() = Uri::from_parts(parts)?;
+    Ok(())
+}
+
+fn set_host(request: &mut Request<Body>, host: String) -> Result<(), http::Error> {
+    if request.uri().authority().is_none() {
+        request.headers_mut().insert(HOST, HeaderValue::try_from(host)?);
+        return Ok(());
+    }
+    let mut parts = request.uri().clone().into_parts();
+    parts.authority = Some(Authority::try_from(host)?);
+    *request.uri_mut() = Uri::from_parts(parts)?;
     Ok(())
 }
 

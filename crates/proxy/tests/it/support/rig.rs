@@ -8,7 +8,7 @@ use std::time::Duration;
 use destrier_policy::{
     ClusterChoice, ClusterName, ClusterPolicy, ClusterSpec, Endpoint, EndpointSet, ForwardAction,
     HcmPolicy, HealthStatus, Lifecycle, ListenerFilter, ListenerPolicy, Locality,
-    LocalityEndpoints, PathMatch, Route, RouteAction, RouteMatch, RouteTable, RoutingPriority,
+    LocalityEndpoints, PathMatch, Route, RouteAction, RouteMatch, RouteTable, 
     Snapshot, TcpProxyPolicy, UpstreamProtocol, VirtualHost,
 };
 use destrier_proxy::{Proxy, ProxyConfig};
@@ -172,7 +172,7 @@ impl RigBuilder {
         let listeners = self.filters.into_iter().enumerate().map(listener).collect();
         let mut config = ProxyConfig::new(listeners, manager.directory().clone());
         config.concurrency = self.concurrency;
-        config.node_address = [10, 9, 8, 7].into();
+        config.node.address = [10, 9, 8, 7].into();
         config.access_log_flush = Duration::from_millis(10);
         let proxy = Proxy::bind(config).expect("port 0 is always free");
         proxy.accept().expect("the port is ours");
@@ -191,7 +191,7 @@ pub(crate) fn cluster(name: &str, protocol: UpstreamProtocol) -> ClusterPolicy {
 /// A route by prefix.
 pub(crate) fn route(prefix: &str, action: RouteAction) -> Route {
     let path = PathMatch::Prefix { value: prefix.into(), ignore_case: false };
-    Route { name: "".into(), matcher: RouteMatch { path, headers: Box::default() }, action }
+    Route::new(RouteMatch::path(path), action)
 }
 
 /// What a route to a cluster does by default.
@@ -201,26 +201,13 @@ pub(crate) fn forward(cluster: &str) -> RouteAction {
 
 /// A route to a cluster that does something else as well.
 pub(crate) fn forward_with(cluster: &str, change: impl FnOnce(&mut ForwardAction)) -> RouteAction {
-    let mut action = ForwardAction {
-        cluster: ClusterChoice::One(cluster.into()),
-        prefix_rewrite: None,
-        timeout: Some(Duration::from_secs(15)),
-        idle_timeout: None,
-        priority: RoutingPriority::Default,
-        retry: None,
-        hash: Box::default(),
-        metadata_match: None,
-        upgrades: Box::default(),
-    };
+    let mut action = ForwardAction::new(ClusterChoice::One(cluster.into()));
     change(&mut action);
     RouteAction::Forward(Box::new(action))
 }
 
 /// A virtual host.
 pub(crate) fn virtual_host(name: &str, domains: &[&str], routes: Vec<Route>) -> VirtualHost {
-    VirtualHost {
-        name: name.into(),
-        domains: domains.iter().map(|domain| Box::from(*domain)).collect(),
-        routes: routes.into(),
-    }
+    let domains = domains.iter().map(|domain| Box::from(*domain)).collect();
+    VirtualHost::new(name.into(), domains, routes.into())
 }
