@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
-use destrier_policy::{Address, ConsistentHashing, LbPolicy, Metadata};
+use destrier_policy::{Address, ConsistentHashing, HashFunction, LbPolicy, Metadata};
 
 use super::bounded::{Bound, Shuffled};
 use super::budget::{OverBudget, Reservation, TableBudget};
@@ -49,9 +49,31 @@ pub struct HashTable {
     /// Of each host, where bounded load needs them.
     weights: Box<[f64]>,
     balance_factor: Option<u32>,
-    policy: LbPolicy,
+    shape: Shape,
     fingerprint: [u64; 2],
     memory: Reservation,
+}
+
+/// What of a policy a table depends on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shape {
+    Ring { minimum: u64, maximum: u64, function: HashFunction },
+    Maglev { size: u64 },
+}
+
+impl Shape {
+    fn of(policy: &LbPolicy) -> Option<(Self, &ConsistentHashing)> {
+        match policy {
+            LbPolicy::RingHash { minimum_ring_size, maximum_ring_size, hash_function, hashing } => {
+                let (minimum, maximum) = (*minimum_ring_size, *maximum_ring_size);
+                Some((Self::Ring { minimum, maximum, function: *hash_function }, hashing))
+            }
+            LbPolicy::Maglev { table_size, hashing } => {
+                Some((Self::Maglev { size: *table_size }, hashing))
+            }
+            _ => None,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -117,38 +139,39 @@ impl HashTable {
         hosts: &[KeyedHost<'_>],
         budget: &Arc<TableBudget>,
     ) -> Result<Arc<Self>, TableRefused> {
-        let (LbPolicy::RingHash { hashing, .. } | LbPolicy::Maglev { hashing, .. }) = policy else {
-            return Err(TableRefused::NotHashing(policy.name()));
-        };
+        let (shape, hashing) = Shape::of(policy).ok_or(TableRefused::NotHashing(policy.name()))?;
         let weights = if hashing.hash_balance_factor.is_some() { hosts.len() } else { 0 };
         let reserve = |size: usize, bytes: usize| {
             budget
                 .reserve(bytes.saturating_add(weights * size_of::<f64>()))
                 .map_err(|budget| TableRefused::OverBudget { size, budget })
         };
-        let (memory, slots) = match *policy {
-            LbPolicy::Maglev { table_size, .. } => {
-                if table_size > maglev::LARGEST || !maglev::is_prime(table_size) {
-                    return Err(TableRefused::TableSize(table_size));
+        let (memory, slots) = match shape {
+            Shape::Ring { minimum, maximum, function } => {
+                let scale = Scale::new(minimum, maximum, hosts);
+                let memory = reserve(scale.most, scale.most.saturating_mul(size_of::<Point>()))?;
+                (memory, Slots::Ring(Ring::build(scale, function, hosts)))
+            }
+            Shape::Maglev { size } => {
+                if size > maglev::LARGEST || !maglev::is_prime(size) {
+                    return Err(TableRefused::TableSize(size));
                 }
-                // At most 5,000,011.
-                let size = table_size as usize;
+                // One host needs no table, as in Envoy.
+                let size = match hosts.iter().filter(|host| host.weight > 0.0).count() {
+                    few @ 0..=1 => few,
+                    // At most 5,000,011.
+                    _ => size as usize,
+                };
                 let memory = reserve(size, maglev::bytes(size, hosts.len()))?;
                 (memory, Slots::Maglev(Entries::build(size, hosts)))
             }
-            LbPolicy::RingHash { minimum_ring_size, maximum_ring_size, hash_function, .. } => {
-                let scale = Scale::new(minimum_ring_size, maximum_ring_size, hosts);
-                let memory = reserve(scale.most, scale.most.saturating_mul(size_of::<Point>()))?;
-                (memory, Slots::Ring(Ring::build(scale, hash_function, hosts)))
-            }
-            _ => return Err(TableRefused::NotHashing(policy.name())),
         };
         Ok(Arc::new(Self {
             slots,
             hosts: u32::try_from(hosts.len()).unwrap_or(u32::MAX),
             weights: hosts.iter().take(weights).map(|host| host.weight).collect(),
             balance_factor: hashing.hash_balance_factor,
-            policy: policy.clone(),
+            shape,
             fingerprint: fingerprint(hosts),
             memory,
         }))
@@ -156,8 +179,9 @@ impl HashTable {
 
     /// Whether building from these inputs would give this table again.
     pub fn is_of(&self, policy: &LbPolicy, hosts: &[KeyedHost<'_>]) -> bool {
-        self.policy == *policy
-            && self.hosts as usize == hosts.len()
+        Shape::of(policy).is_some_and(|(shape, hashing)| {
+            (shape, hashing.hash_balance_factor) == (self.shape, self.balance_factor)
+        }) && self.hosts as usize == hosts.len()
             && self.fingerprint == fingerprint(hosts)
     }
 
@@ -262,9 +286,9 @@ impl HashTable {
         }
     }
 
-    /// The share of the hash space that each host has on a ring, or `None` for another table.
+    /// Every entry: hash and host of a point, or index and host.
     #[cfg(test)]
-    pub(super) fn ring_points(&self) -> Vec<(u64, u32)> {
+    pub(super) fn entries(&self) -> Vec<(u64, u32)> {
         match &self.slots {
             Slots::Ring(ring) => {
                 ring.points().iter().map(|point| (point.hash(), point.host)).collect()

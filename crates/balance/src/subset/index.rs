@@ -42,6 +42,18 @@ pub struct SubsetGroup {
     values: Box<[Value]>,
 }
 
+impl SubsetGroup {
+    /// Whether values lead to it; any other group is a fallback.
+    pub fn is_by_values(&self) -> bool {
+        !self.values.is_empty()
+    }
+
+    /// The same before and after a change of the hosts: what is kept for a group is kept by it.
+    pub fn key(&self) -> u64 {
+        hash_values(usize::from(self.is_single), self.values.iter())
+    }
+}
+
 impl From<Group> for SubsetGroup {
     fn from(Group { hosts, is_single, values }: Group) -> Self {
         Self { hosts: hosts.into(), is_single, values }
