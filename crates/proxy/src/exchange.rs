@@ -161,6 +161,17 @@ impl Exchange {
         }
     }
 
+    /// The client reset its stream, or the stream was reset for what the client sent; the connection goes
+    /// on (HTTP/2).
+    pub(crate) fn stream_reset(&mut self, flag: ResponseFlag, details: &'static str) {
+        if !self.ended {
+            self.flags.push(flag);
+            self.details = Cow::Borrowed(details);
+            self.scope.stats.downstream_rq_rx_reset.inc();
+            self.end();
+        }
+    }
+
     /// Whether the request came whole.
     pub(crate) fn request_ended(&self) -> bool {
         self.progress.as_ref().is_none_or(|progress| progress.ended_at().is_some())

@@ -1,6 +1,6 @@
 //! How far the body of a request has come, told to the task that answers.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::Context;
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ pub(crate) struct RequestProgress {
     moved: AtomicU64,
     /// Nanoseconds from `started` to the end; `u64::MAX` before it.
     ended: AtomicU64,
+    malformed: AtomicBool,
     waiting: AtomicWaker,
 }
 
@@ -27,6 +28,7 @@ impl RequestProgress {
             bytes: AtomicU64::new(0),
             moved: AtomicU64::new(0),
             ended: AtomicU64::new(u64::MAX),
+            malformed: AtomicBool::new(false),
             waiting: AtomicWaker::new(),
         }
     }
@@ -41,6 +43,16 @@ impl RequestProgress {
     pub(crate) fn ended(&self, now: Instant) {
         self.ended.store(self.since_start(now), Ordering::Release);
         self.waiting.wake();
+    }
+
+    /// What the client sends is no body: its framing is broken, or its length is not what was said.
+    pub(crate) fn malformed(&self) {
+        self.malformed.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it was found malformed.
+    pub(crate) fn is_malformed(&self) -> bool {
+        self.malformed.load(Ordering::Relaxed)
     }
 
     /// Wakes the task at the end of the body.

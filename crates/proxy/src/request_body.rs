@@ -53,15 +53,21 @@ where
         if let Some(Ok(frame)) = &frame {
             self.progress.moved(frame.data_ref().map_or(0, Bytes::len), now);
         }
+        let frame = frame.map(|frame| frame.map_err(Into::into));
         let ended = match &frame {
             None => true,
             Some(Ok(_)) => self.inner.is_end_stream(),
-            Some(Err(_)) => false,
+            Some(Err(error)) => {
+                if let BodyError::Malformed(_) = error {
+                    self.progress.malformed();
+                }
+                false
+            }
         };
         if ended {
             self.progress.ended(now);
         }
-        Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
+        Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {

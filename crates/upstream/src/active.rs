@@ -31,6 +31,11 @@ impl Active {
         Some(Self { cluster: cluster.clone(), _host: host, priority, begun })
     }
 
+    /// The response was not complete in the time that the cluster allows.
+    pub(crate) fn overdue(&self) {
+        self.cluster.stats().upstream_rq_max_duration_reached.inc();
+    }
+
     /// The response is complete.
     pub(crate) fn complete(self) {
         let time = Instant::now().saturating_duration_since(self.begun);

@@ -6,6 +6,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body as HttpBody, Frame, SizeHint};
+use tokio::time::Sleep;
 
 use crate::active::Active;
 use crate::h1::IncomingBody;
@@ -19,6 +20,8 @@ pub struct Body {
     kind: Kind,
     /// Of a response: what its request holds.
     active: Option<Active>,
+    /// Of a response: when the cluster's `max_stream_duration` has passed.
+    deadline: Option<Pin<Box<Sleep>>>,
 }
 
 #[derive(Default)]
@@ -54,7 +57,7 @@ impl Body {
     }
 
     fn of(kind: Kind) -> Self {
-        Self { kind, active: None }
+        Self { kind, active: None, deadline: None }
     }
 
     /// The whole body when it is at hand without waiting: nothing, or one piece.
@@ -71,6 +74,12 @@ impl Body {
     pub(crate) fn holding(mut self, active: Active) -> Self {
         self.active = Some(active);
         self.release_at_end();
+        self
+    }
+
+    /// Ends a response that is not complete at that time.
+    pub(crate) fn until(mut self, deadline: Option<Pin<Box<Sleep>>>) -> Self {
+        self.deadline = deadline.filter(|_| !self.is_end_stream());
         self
     }
 
@@ -94,6 +103,15 @@ impl Body {
                 None
             }
         }
+    }
+
+    /// Ends the response and what it holds.
+    fn overdue(&mut self) -> BodyError {
+        if let Some(active) = &self.active {
+            active.overdue();
+        }
+        *self = Self::empty();
+        BodyError::MaxDuration
     }
 
     fn complete(&mut self) {
@@ -140,6 +158,11 @@ impl HttpBody for Body {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = self.get_mut();
+        if let Some(deadline) = &mut this.deadline
+            && deadline.as_mut().poll(cx).is_ready()
+        {
+            return Poll::Ready(Some(Err(this.overdue())));
+        }
         let frame = match &mut this.kind {
             Kind::Empty | Kind::Tunnel(_) => None,
             Kind::Full(bytes) => {

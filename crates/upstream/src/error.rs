@@ -40,6 +40,9 @@ pub enum ForwardError {
     /// 502 UPE: what came is not HTTP.
     #[error("protocol error: {0}")]
     Protocol(String),
+    /// 504 UMSDR: the cluster's `max_stream_duration` passed before the response head.
+    #[error("max stream duration")]
+    MaxDuration,
     /// The request's own body failed (client gone, malformed chunk): nothing to answer, or 400.
     #[error("request body failed: {0}")]
     RequestBody(BodyError),
@@ -69,6 +72,7 @@ pub enum ResponseFlag {
     UPE,
     UDO,
     DC,
+    DR,
     DPE,
     SI,
     UMSDR,
@@ -86,6 +90,7 @@ impl ForwardError {
     pub fn status(&self) -> StatusCode {
         match self {
             Self::Protocol(_) => StatusCode::BAD_GATEWAY,
+            Self::MaxDuration => StatusCode::GATEWAY_TIMEOUT,
             Self::RequestBody(_) => StatusCode::BAD_REQUEST,
             _ => StatusCode::SERVICE_UNAVAILABLE,
         }
@@ -113,6 +118,7 @@ impl ForwardError {
             Self::RemoteReset => reset!("remote reset"),
             Self::RefusedStream => reset!("remote refused stream reset"),
             Self::Protocol(_) => reset!("protocol error"),
+            Self::MaxDuration => "upstream max stream duration reached",
             Self::RequestBody(_) => "Bad Request",
         }
     }
@@ -128,6 +134,7 @@ impl ForwardError {
             Self::ConnectionTermination => ResponseFlag::UC,
             Self::RemoteReset | Self::RefusedStream => ResponseFlag::UR,
             Self::Protocol(_) => ResponseFlag::UPE,
+            Self::MaxDuration => ResponseFlag::UMSDR,
             Self::RequestBody(_) => return None,
         })
     }
@@ -154,6 +161,7 @@ impl ForwardError {
             Self::RemoteReset => reset!("remote_reset"),
             Self::RefusedStream => reset!("remote_refused_stream_reset"),
             Self::Protocol(_) => reset!("protocol_error"),
+            Self::MaxDuration => "upstream_max_stream_duration_reached".into(),
             Self::RequestBody(_) => "downstream_remote_disconnect".into(),
         }
     }
@@ -171,7 +179,8 @@ impl ForwardError {
             | Self::ConnectionTermination
             | Self::RemoteReset
             | Self::RefusedStream
-            | Self::Protocol(_) => Origin::Upstream,
+            | Self::Protocol(_)
+            | Self::MaxDuration => Origin::Upstream,
         }
     }
 
@@ -197,6 +206,9 @@ pub enum BodyError {
     /// The framing is broken (bad chunk). Of a response: UPE; of a request: 400.
     #[error("malformed body: {0}")]
     Malformed(String),
+    /// The cluster's `max_stream_duration` passed within a response: UMSDR.
+    #[error("max stream duration")]
+    MaxDuration,
     /// Stopped on purpose here, e.g. by a timeout.
     #[error("body aborted: {0}")]
     Aborted(&'static str),
@@ -208,6 +220,7 @@ impl BodyError {
         match self {
             Self::Ended(_) | Self::Malformed(_) => ResponseFlag::UPE,
             Self::Reset => ResponseFlag::UR,
+            Self::MaxDuration => ResponseFlag::UMSDR,
             Self::Aborted(_) => ResponseFlag::LR,
         }
     }
@@ -219,6 +232,7 @@ impl BodyError {
                 "upstream_reset_after_response_started{protocol_error}"
             }
             Self::Reset => "upstream_reset_after_response_started{remote_reset}",
+            Self::MaxDuration => "upstream_max_stream_duration_reached",
             Self::Aborted(_) => "upstream_reset_after_response_started{local_reset}",
         }
     }

@@ -1,13 +1,16 @@
 //! The data path below the router: admit, pick, acquire, send, observe.
 
+use std::future::poll_fn;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 
 use destrier_balance::Preference;
 use destrier_policy::{Address, ClusterName, RoutingPriority, UpstreamProtocol};
 use http::header::UPGRADE;
 use http::{HeaderMap, HeaderName, Request, Response};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use crate::active::Active;
 use crate::payload::Payload;
@@ -139,19 +142,36 @@ impl Forward {
                 active = Some(admit(&ask, on_host)?);
             }
             sends += 1;
-            let sent = match granted {
-                Granted::Exclusive(reader, lease) => {
-                    info.local_address = lease.local();
-                    h1::exchange(reader, lease, &mut head, &mut payload, &cluster.policy().http)
-                        .await
-                }
-                Granted::Stream(lease) => {
-                    info.local_address = lease.local;
-                    h2::exchange(lease, &head, &mut payload).await
-                }
+            let options = &cluster.policy().http;
+            // From here on, as in Envoy: the wait for a connection has its own limit.
+            let mut overdue = options.max_stream_duration.map(|most| Box::pin(sleep(most)));
+            let sent = {
+                let mut sending = pin!(async {
+                    match granted {
+                        Granted::Exclusive(reader, lease) => {
+                            info.local_address = lease.local();
+                            h1::exchange(reader, lease, &mut head, &mut payload, options).await
+                        }
+                        Granted::Stream(lease) => {
+                            info.local_address = lease.local;
+                            h2::exchange(lease, &head, &mut payload).await
+                        }
+                    }
+                });
+                poll_fn(|cx| match (sending.as_mut().poll(cx), &mut overdue) {
+                    (Poll::Pending, Some(overdue)) => {
+                        let passed = overdue.as_mut().poll(cx);
+                        passed.map(|()| Err(ForwardError::MaxDuration.into()))
+                    }
+                    (sent, _) => sent,
+                })
+                .await
             };
             match sent {
-                Ok(response) => return Ok(observe(&host, response, active.take())),
+                Ok(response) => {
+                    let response = observe(&host, response, active.take());
+                    return Ok(response.map(|body| body.until(overdue)));
+                }
                 Err(Failure { again, .. })
                     if sends < SENDS && payload.is_whole() && again.allows(&head.method) =>
                 {
@@ -290,6 +310,7 @@ fn count_reset(cluster: &Cluster, error: &ForwardError) {
     match error {
         ForwardError::RemoteReset => stats.upstream_rq_rx_reset.inc(),
         ForwardError::RequestBody(_) => stats.upstream_rq_tx_reset.inc(),
+        ForwardError::MaxDuration => stats.upstream_rq_max_duration_reached.inc(),
         _ => {}
     }
 }

@@ -82,6 +82,7 @@ fn long_name(flag: ResponseFlag) -> &'static str {
         ResponseFlag::UPE => "UpstreamProtocolError",
         ResponseFlag::UDO => "UnconditionalDropOverload",
         ResponseFlag::DC => "DownstreamConnectionTermination",
+        ResponseFlag::DR => "DownstreamRemoteReset",
         ResponseFlag::DPE => "DownstreamProtocolError",
         ResponseFlag::SI => "StreamIdleTimeout",
         ResponseFlag::UMSDR => "UpstreamMaxStreamDurationReached",

@@ -127,7 +127,7 @@ impl Drop for AnswerBody {
         } else if self.answered && self.inner.is_end_stream() {
             self.exchange.end();
         } else {
-            self.exchange.client_left();
+            self.connection.stream_abandoned(&mut self.exchange);
         }
         self.connection.stream_ended(std::mem::take(&mut self.exchange.timers.alarm));
     }

@@ -2,6 +2,8 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 use bytes::{Buf, BytesMut};
@@ -12,6 +14,16 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 pub(super) struct Rewound {
     pub(super) first: BytesMut,
     pub(super) stream: Stream,
+    /// Set when the client has ended the connection.
+    pub(super) ended: Arc<AtomicBool>,
+}
+
+impl Rewound {
+    fn note<T>(&self, done: &Poll<io::Result<T>>) {
+        if let Poll::Ready(Err(_)) = done {
+            self.ended.store(true, Ordering::Relaxed);
+        }
+    }
 }
 
 impl AsyncRead for Rewound {
@@ -21,7 +33,13 @@ impl AsyncRead for Rewound {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         if self.first.is_empty() {
-            return AsyncRead::poll_read(Pin::new(&mut self.stream), cx, buffer);
+            let before = buffer.filled().len();
+            let read = AsyncRead::poll_read(Pin::new(&mut self.stream), cx, buffer);
+            self.note(&read);
+            if read.is_ready() && buffer.filled().len() == before {
+                self.ended.store(true, Ordering::Relaxed);
+            }
+            return read;
         }
         let count = self.first.len().min(buffer.remaining());
         buffer.put_slice(&self.first[..count]);
@@ -39,7 +57,9 @@ impl AsyncWrite for Rewound {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        AsyncWrite::poll_write(Pin::new(&mut self.stream), cx, bytes)
+        let written = AsyncWrite::poll_write(Pin::new(&mut self.stream), cx, bytes);
+        self.note(&written);
+        written
     }
 
     fn poll_write_vectored(
@@ -47,7 +67,9 @@ impl AsyncWrite for Rewound {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        AsyncWrite::poll_write_vectored(Pin::new(&mut self.stream), cx, slices)
+        let written = AsyncWrite::poll_write_vectored(Pin::new(&mut self.stream), cx, slices);
+        self.note(&written);
+        written
     }
 
     fn is_write_vectored(&self) -> bool {

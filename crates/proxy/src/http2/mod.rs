@@ -2,6 +2,7 @@
 
 mod body;
 mod io;
+mod limits;
 mod server;
 mod watch;
 

@@ -2,13 +2,13 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 
 use bytes::{BufMut, BytesMut};
 use destrier_policy::UnderscorePolicy;
-use destrier_upstream::{Body, Forward};
+use destrier_upstream::{Body, Forward, ResponseFlag};
 use http::header::{COOKIE, HOST, HeaderMap, HeaderValue};
 use http::{Request, Response};
 use http_body::Body as _;
@@ -20,6 +20,7 @@ use tokio::time::Instant;
 
 use super::body::AnswerBody;
 use super::io::Rewound;
+use super::limits::{self, Resets};
 use super::watch::OnWorker;
 use crate::alarm::Alarm;
 use crate::connection::{Ends, HttpConnection};
@@ -38,6 +39,9 @@ pub(super) struct Connection {
     ends: Ends,
     stack: Stack<Forward>,
     streams: AtomicUsize,
+    resets: Resets,
+    /// The client has ended the connection.
+    gone: Arc<AtomicBool>,
     spare: Mutex<Vec<Alarm>>,
 }
 
@@ -46,11 +50,14 @@ pub(crate) async fn serve(connection: HttpConnection) {
     let HttpConnection { stream, buffer, ends, scope, drain, forward } = connection;
     let _counted = scope.stats.http2_connection();
     let policy = Arc::clone(&scope.policy);
+    let gone = Arc::<AtomicBool>::default();
     let shared = Arc::new(Connection {
         stack: stack(forward),
         scope: Arc::clone(&scope),
         ends,
         streams: AtomicUsize::new(0),
+        resets: Resets::default(),
+        gone: Arc::clone(&gone),
         spare: Mutex::default(),
     });
     let mut builder = http2::Builder::new(OnWorker);
@@ -60,11 +67,14 @@ pub(crate) async fn serve(connection: HttpConnection) {
         .max_concurrent_streams(policy.http2.max_concurrent_streams)
         .initial_stream_window_size(policy.http2.initial_stream_window_size)
         .initial_connection_window_size(policy.http2.initial_connection_window_size)
+        .max_send_buf_size(limits::SEND_BUFFER)
+        .max_pending_accept_reset_streams(limits::PENDING_RESETS)
+        .max_local_error_reset_streams(limits::STREAM_ERRORS)
         .max_header_list_size(policy.max_request_headers_kb.saturating_mul(1024));
     if let Some(keepalive) = &policy.http2.keepalive {
         builder.keep_alive_interval(keepalive.interval).keep_alive_timeout(keepalive.timeout);
     }
-    let io = TokioIo::new(Rewound { first: buffer, stream });
+    let io = TokioIo::new(Rewound { first: buffer, stream, ended: gone });
     let service = {
         let shared = Arc::clone(&shared);
         // Boxed, as hyper and the runtime move a stream's future several times before it first runs and
@@ -80,6 +90,10 @@ pub(crate) async fn serve(connection: HttpConnection) {
         loop {
             if let Poll::Ready(result) = serving.as_mut().poll(cx) {
                 return Poll::Ready(result);
+            }
+            if shared.resets.are_abuse() {
+                scope.stats.downstream_rq_too_many_premature_resets.inc();
+                return Poll::Ready(Ok(()));
             }
             if leaving {
                 return Poll::Pending;
@@ -123,9 +137,22 @@ impl Connection {
         self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
     }
 
+    /// A stream ended before its answer did, and not from here.
+    pub(super) fn stream_abandoned(&self, exchange: &mut Exchange) {
+        self.resets.reset(exchange.timers.started.elapsed());
+        if exchange.progress.as_ref().is_some_and(|progress| progress.is_malformed()) {
+            exchange.stream_reset(ResponseFlag::DPE, "http2.remote_reset");
+        } else if self.gone.load(Ordering::Relaxed) {
+            exchange.client_left();
+        } else {
+            exchange.stream_reset(ResponseFlag::DR, "http2.remote_reset");
+        }
+    }
+
     /// Gives back what a stream used.
     pub(super) fn stream_ended(&self, alarm: Alarm) {
         self.streams.fetch_sub(1, Ordering::Relaxed);
+        self.resets.ended();
         let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
         if spare.len() < SPARE_ALARMS {
             spare.push(alarm);
@@ -143,28 +170,33 @@ async fn answer(
     let exchange = Exchange::new(scope, ends, Protocol::Http2, Instant::now(), alarm);
     // Ends the exchange wherever this is dropped.
     let mut pending = AnswerBody::new(exchange, Arc::clone(&connection));
-    let answered = match assemble(pending.exchange(), request) {
-        Some(request) => connection.stack.handle(pending.exchange(), request).await,
-        None => Err(ClientLeft),
-    };
-    match answered {
-        Ok(response) => Ok(response.map(|body| pending.answered(body))),
-        Err(left) => {
-            pending.exchange().client_left();
-            Err(left)
-        }
+    let request = assemble(pending.exchange(), request)?;
+    let response = connection.stack.handle(pending.exchange(), request).await?;
+    // A stream whose request is at fault was reset: there is nothing to answer any more.
+    match &pending.exchange().progress {
+        Some(progress) if progress.is_malformed() => Err(ClientLeft),
+        _ => Ok(response.map(|body| pending.answered(body))),
     }
 }
 
-/// Makes the request that the stack takes, unless the listener refuses its headers.
-fn assemble(exchange: &mut Exchange, request: Request<Incoming>) -> Option<Request<Body>> {
+/// Makes the request that the stack takes, unless the listener refuses its headers: then the stream is
+/// reset.
+fn assemble(
+    exchange: &mut Exchange,
+    request: Request<Incoming>,
+) -> Result<Request<Body>, ClientLeft> {
     let policy = &exchange.scope.policy;
     let headers = request.headers();
-    let refused = policy.headers_with_underscores == UnderscorePolicy::RejectRequest
-        && headers.keys().any(|name| name.as_str().contains('_'));
-    if refused || headers.len() > policy.max_headers_count as usize {
-        exchange.scope.stats.downstream_rq_too_large.add(u64::from(!refused));
-        return None;
+    if policy.headers_with_underscores == UnderscorePolicy::RejectRequest
+        && headers.keys().any(|name| name.as_str().contains('_'))
+    {
+        exchange.stream_reset(ResponseFlag::DR, "http2.unexpected_underscore");
+        return Err(ClientLeft);
+    }
+    if headers.len() > policy.max_headers_count as usize {
+        exchange.scope.stats.downstream_rq_too_large.inc();
+        exchange.stream_reset(ResponseFlag::DR, "http2.too_many_headers");
+        return Err(ClientLeft);
     }
     let (mut parts, body) = request.into_parts();
     if parts.uri.authority().is_some() {
@@ -178,7 +210,7 @@ fn assemble(exchange: &mut Exchange, request: Request<Incoming>) -> Option<Reque
         exchange.progress = Some(Arc::clone(&progress));
         Body::boxed(RequestBody::new(body, progress))
     };
-    Some(Request::from_parts(parts, body))
+    Ok(Request::from_parts(parts, body))
 }
 
 /// HTTP/2 may split a cookie; HTTP/1 may not (RFC 9113, 8.2.3).

@@ -11,6 +11,8 @@ stats! {
         upstream_rq_active_overflow: Counter,
         /// Requests given up by the client before they had a connection.
         upstream_rq_cancelled: Counter,
+        /// Requests that took longer than `max_stream_duration`.
+        upstream_rq_max_duration_reached: Counter,
         /// Requests in flight.
         upstream_rq_active: Gauge,
         /// Requests waiting for a connection.
