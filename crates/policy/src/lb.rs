@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{HealthStatus, Percent};
+use crate::{HashPolicy, HealthStatus, Percent};
 
 /// The algorithm and its parameters.
 #[derive(Clone, Debug, PartialEq)]
@@ -59,6 +59,14 @@ impl LbPolicy {
             Self::ClusterProvided => "CLUSTER_PROVIDED",
         }
     }
+
+    /// Hash policies of the cluster itself, which outrank those of a route.
+    pub fn hash_policies(&self) -> &[HashPolicy] {
+        match self {
+            Self::RingHash { hashing, .. } | Self::Maglev { hashing, .. } => &hashing.hash_policy,
+            _ => &[],
+        }
+    }
 }
 
 /// `least_request.proto: SelectionMethod`.
@@ -99,6 +107,8 @@ pub struct ConsistentHashing {
     pub use_hostname_for_hashing: bool,
     /// Bounded load in percent of the average, at least 100; `None` is unbounded.
     pub hash_balance_factor: Option<u32>,
+    /// `hash_policy` of a typed policy: outranks those of the route and of the TCP proxy.
+    pub hash_policy: Box<[HashPolicy]>,
 }
 
 /// `cluster.proto: CommonLbConfig`, and where typed policies carry the same.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::{AccessLogPolicy, Address, ClusterChoice, HcmPolicy};
+use crate::{AccessLogPolicy, Address, ClusterChoice, HashPolicy, HcmPolicy, MetadataMatch};
 
 /// A listener of one filter chain.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,6 +34,10 @@ pub struct TcpProxyPolicy {
     pub stat_prefix: Arc<str>,
     /// `cluster` or `weighted_clusters`.
     pub cluster: ClusterChoice,
+    /// `hash_policy`: of the client's address.
+    pub hash: Box<[HashPolicy]>,
+    /// `metadata_match`: which subset of the cluster.
+    pub metadata_match: Option<Arc<MetadataMatch>>,
     /// `idle_timeout`: without a byte in either direction for so long both sides are closed. Default
     /// 1 h; `None` (0 in the proto) is none.
     pub idle_timeout: Option<Duration>,

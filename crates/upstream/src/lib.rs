@@ -9,6 +9,7 @@
 //! * Start reading at [`Cluster`], then [`Forward::send`], then [`ClusterManager`].
 
 mod active;
+mod affinity;
 mod body;
 mod breakers;
 mod cluster;
@@ -29,13 +30,14 @@ mod retry;
 mod stats;
 mod tcp;
 
+pub use affinity::Hashing;
 pub use body::Body;
 pub use breakers::{Breakers, Limit, Usage};
 pub use cluster::{Cluster, ClusterState, Clusters, Directory, NoHost};
 pub use destrier_balance::Preference;
 pub use error::{BodyError, ForwardError, Origin, ResponseFlag};
 pub use forward::{Downstream, Forward, Target, UpstreamInfo};
-pub use histogram::Histogram;
+pub use histogram::{Bin, Histogram};
 pub use host::{ActiveRequest, Host, HostState, Standing};
 pub use io::{Quiet, Stream};
 pub use manager::ClusterManager;

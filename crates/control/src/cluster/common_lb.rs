@@ -87,6 +87,7 @@ pub(super) fn consistent_hashing(
     ConsistentHashing {
         use_hostname_for_hashing: *use_hostname_for_hashing,
         hash_balance_factor: balance_factor(hash_balance_factor, &mut reader),
+        hash_policy: Box::default(),
     }
 }
 

@@ -24,6 +24,7 @@ use prost::{Message, Name};
 use super::common_lb::{balance_factor, zone_aware};
 use super::lb;
 use crate::fields::{Standing, Surveyed};
+use crate::listener::hash_policy::hash_policies;
 use crate::proto;
 use crate::report::Reader;
 
@@ -161,6 +162,7 @@ fn ring_hash(config: &Any, common: &mut CommonLb, reader: &mut Reader<'_, '_>) -
     let deprecated = ConsistentHashing {
         use_hostname_for_hashing: *use_hostname_for_hashing,
         hash_balance_factor: balance_factor(hash_balance_factor, reader),
+        hash_policy: Box::default(),
     };
     let hashing = hashing(consistent_hashing_lb_config.as_ref(), reader).unwrap_or(deprecated);
     let function = function.unwrap_or_default();
@@ -177,13 +179,15 @@ fn hashing(
     config: Option<&ConsistentHashingLbConfig>,
     reader: &mut Reader<'_, '_>,
 ) -> Option<ConsistentHashing> {
-    // The field table refuses a hash_policy.
-    let ConsistentHashingLbConfig { use_hostname_for_hashing, hash_balance_factor, hash_policy: _ } =
+    let ConsistentHashingLbConfig { use_hostname_for_hashing, hash_balance_factor, hash_policy } =
         config?;
     let mut reader = reader.field("consistent_hashing_lb_config");
     Some(ConsistentHashing {
         use_hostname_for_hashing: *use_hostname_for_hashing,
         hash_balance_factor: balance_factor(hash_balance_factor, &mut reader),
+        hash_policy: reader
+            .field("hash_policy")
+            .with(|path, report| hash_policies(hash_policy, path, report)),
     })
 }
 

@@ -61,7 +61,7 @@ tables! {
     message ConsistentHashingLbConfig {
         use_hostname_for_hashing: Later,
         hash_balance_factor: Later,
-        hash_policy: Refused "not supported in a cluster",
+        hash_policy: InForce nested,
     }
 
     message LocalityLbConfig {}

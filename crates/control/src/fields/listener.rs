@@ -4,19 +4,9 @@
 //! A field of the HTTP edge that is not in force refuses the listener only where ignoring it would let
 //! through, or send elsewhere, what was meant to be stopped.
 
-use envoy_types::pb::envoy::config::accesslog::v3::{AccessLog, access_log};
-use envoy_types::pb::envoy::config::core::v3::{
-    SubstitutionFormatString, substitution_format_string,
-};
 use envoy_types::pb::envoy::config::listener::v3::{
     Filter, FilterChain, Listener, ListenerFilter, filter, listener::ListenerSpecifier,
     listener_filter,
-};
-use envoy_types::pb::envoy::extensions::access_loggers::file::v3::{
-    FileAccessLog, file_access_log,
-};
-use envoy_types::pb::envoy::extensions::access_loggers::stream::v3::{
-    StderrAccessLog, StdoutAccessLog, stderr_access_log, stdout_access_log,
 };
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::{
     HttpConnectionManager, HttpFilter,
@@ -188,14 +178,14 @@ tables! {
     message TcpProxy {
         stat_prefix: InForce,
         on_demand: Refused,
-        metadata_match: Refused,
+        metadata_match: InForce "namespace envoy.lb",
         idle_timeout: InForce,
         downstream_idle_timeout: Later,
         upstream_idle_timeout: Later,
         access_log: InForce nested,
         max_connect_attempts: InForce,
         backoff_options: Later,
-        hash_policy: Later,
+        hash_policy: InForce,
         tunneling_config: Refused,
         max_downstream_connection_duration: InForce,
         max_downstream_connection_duration_jitter_percentage: Tolerated,
@@ -220,46 +210,6 @@ tables! {
     message ClusterWeight {
         name: InForce,
         weight: InForce,
-        metadata_match: Refused,
-    }
-
-    message AccessLog {
-        name: Label "a log is known by the type of its config",
-        filter: Later,
-    }
-    oneof config_type: access_log::ConfigType {
-        TypedConfig "typed_config": InForce "FileAccessLog, StdoutAccessLog, StderrAccessLog",
-    }
-
-    message FileAccessLog {
-        path: InForce,
-    }
-    oneof access_log_format: file_access_log::AccessLogFormat {
-        Format "format": InForce,
-        JsonFormat "json_format": InForce "strings alone, not nested",
-        TypedJsonFormat "typed_json_format": InForce "strings alone, not nested",
-        LogFormat "log_format": InForce nested,
-    }
-
-    message StdoutAccessLog {}
-    oneof access_log_format: stdout_access_log::AccessLogFormat {
-        LogFormat "log_format": InForce nested,
-    }
-
-    message StderrAccessLog {}
-    oneof access_log_format: stderr_access_log::AccessLogFormat {
-        LogFormat "log_format": InForce nested,
-    }
-
-    message SubstitutionFormatString {
-        omit_empty_values: Later,
-        content_type: Tolerated "of use in bodies alone",
-        formatters: Refused "there are no formatter extensions",
-        json_format_options: Tolerated "keys are sorted",
-    }
-    oneof format: substitution_format_string::Format {
-        TextFormat "text_format": InForce,
-        JsonFormat "json_format": InForce "strings alone, not nested",
-        TextFormatSource "text_format_source": InForce "inline",
+        metadata_match: InForce "namespace envoy.lb",
     }
 }

@@ -159,7 +159,7 @@ tables! {
 
     message RouteAction {
         cluster_not_found_response_code: Later "503",
-        metadata_match: Refused "not supported yet",
+        metadata_match: InForce "namespace envoy.lb",
         prefix_rewrite: InForce,
         regex_rewrite: Refused "not supported yet",
         path_rewrite_policy: Refused,
@@ -175,7 +175,7 @@ tables! {
         priority: InForce,
         rate_limits: Tolerated "of use to a rate limit filter alone",
         include_vh_rate_limits: Tolerated "of use to a rate limit filter alone",
-        hash_policy: Later nested,
+        hash_policy: InForce nested,
         cors: Refused,
         max_grpc_timeout: Later,
         grpc_timeout_offset: Later,
@@ -221,7 +221,7 @@ tables! {
         name: InForce,
         cluster_header: Refused,
         weight: InForce,
-        metadata_match: Refused "not supported yet",
+        metadata_match: InForce "namespace envoy.lb",
         request_headers_to_add: Refused,
         request_headers_to_remove: Refused,
         response_headers_to_add: Later,
@@ -255,25 +255,25 @@ tables! {
     }
 
     message HashPolicy {
-        terminal: Later,
+        terminal: InForce,
     }
     oneof policy_specifier: PolicySpecifier {
-        Header "header": Later nested,
-        Cookie "cookie": Later nested,
-        ConnectionProperties "connection_properties": Later,
-        QueryParameter "query_parameter": Later,
-        FilterState "filter_state": Tolerated,
+        Header "header": InForce nested,
+        Cookie "cookie": InForce nested,
+        ConnectionProperties "connection_properties": InForce,
+        QueryParameter "query_parameter": InForce,
+        FilterState "filter_state": Tolerated "no filter sets any, so that it gives no hash",
     }
 
     message Header {
-        header_name: Later,
-        regex_rewrite: Refused,
+        header_name: InForce,
+        regex_rewrite: InForce,
     }
 
     message Cookie {
-        name: Later,
-        ttl: Later,
-        path: Later,
-        attributes: Later,
+        name: InForce,
+        ttl: InForce "in whole seconds",
+        path: InForce,
+        attributes: InForce,
     }
 }

@@ -1,10 +1,11 @@
 //! What a route does: `RouteAction`, `DirectResponseAction`, and the retry and hash policies within.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use destrier_policy::{
-    ClusterChoice, DirectResponse, ForwardAction, PathRewrite, RetryPolicy, RoutingPriority,
-    UpgradeConfig, WeightedCluster,
+    ClusterChoice, DirectResponse, ForwardAction, MetadataMatch, PathRewrite, RetryPolicy,
+    RoutingPriority, UpgradeConfig, WeightedCluster,
 };
 use envoy_types::pb::envoy::config::core::v3 as core;
 use envoy_types::pb::envoy::config::route::v3 as route;
@@ -14,6 +15,7 @@ use prost::Name;
 
 use super::filters::per_filter_config;
 use super::hash_policy::hash_policies;
+use super::metadata_match::metadata_match;
 use crate::path::FieldPath;
 use crate::proto;
 use crate::report::Report;
@@ -44,7 +46,8 @@ pub(super) fn forward(
         upgrade_config(&upgrade.upgrade_type, upgrade.enabled.as_ref(), &path, report)
     });
     let upgrades = upgrades.collect();
-    let choice = cluster(value, path, report)?;
+    let metadata_match = metadata_match(value.metadata_match.as_ref(), None, path, report);
+    let choice = cluster(value, metadata_match.as_ref(), path, report)?;
     Some(ForwardAction {
         path_rewrite: Some(value.prefix_rewrite.as_str())
             .filter(|prefix| !prefix.is_empty())
@@ -57,6 +60,7 @@ pub(super) fn forward(
         },
         retry,
         hash,
+        metadata_match,
         upgrades,
         ..ForwardAction::new(choice)
     })
@@ -80,6 +84,7 @@ pub(super) fn upgrade_config(
 
 fn cluster(
     value: &route::RouteAction,
+    metadata: Option<&Arc<MetadataMatch>>,
     path: &FieldPath<'_>,
     report: &mut Report<'_>,
 ) -> Option<ClusterChoice> {
@@ -101,7 +106,12 @@ fn cluster(
                     host_rewrite: None,
                     name: choice.name.as_str().into(),
                     weight: choice.weight.as_ref().map_or(0, |weight| weight.value),
-                    metadata_match: None,
+                    metadata_match: metadata_match(
+                        choice.metadata_match.as_ref(),
+                        metadata,
+                        &path,
+                        report,
+                    ),
                 }
             });
             let clusters = clusters.collect();

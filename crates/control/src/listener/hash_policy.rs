@@ -77,32 +77,31 @@ fn made_cookie(
     Some(MadeCookie { max_age: ttl?.as_secs(), path: path?, attributes })
 }
 
-/// `tcp_proxy.proto: hash_policy`, of which one entry may be given: whether the client's address is
-/// hashed. Nothing sets filter state here, so that it gives no hash.
-pub(super) fn tcp_hash(
+/// `tcp_proxy.proto: hash_policy`, of which one entry may be given.
+pub(super) fn tcp_hash_policies(
     values: &[common::HashPolicy],
     path: &FieldPath<'_>,
     report: &mut Report<'_>,
-) -> bool {
+) -> Box<[HashPolicy]> {
     if values.len() > 1 {
         report.refuse(path, "must have one entry at most");
     }
-    let sources = values.iter().enumerate().map(|(index, value)| {
+    let policies = values.iter().enumerate().filter_map(|(index, value)| {
         let mut reader = Reader::at(path.index(index), report);
-        match &value.policy_specifier {
-            Some(tcp::PolicySpecifier::SourceIp(_)) => true,
+        let source = match &value.policy_specifier {
+            Some(tcp::PolicySpecifier::SourceIp(_)) => HashSource::SourceIp,
             Some(tcp::PolicySpecifier::FilterState(state)) => {
-                reader.field("filter_state").read("key", Some(&*state.key), not_empty);
-                false
+                reader.field("filter_state").read("key", Some(&*state.key), not_empty)?;
+                HashSource::FilterState
             }
             None => {
                 reader.refuse("must say what is hashed");
-                false
+                return None;
             }
-        }
+        };
+        Some(HashPolicy { source, terminal: false })
     });
-    // All are looked at, for their faults.
-    sources.fold(false, |any, one| any | one)
+    policies.collect()
 }
 
 /// `regex.proto: RegexMatchAndSubstitute`.

@@ -7,7 +7,9 @@ mod filters;
 mod format;
 pub(crate) mod hash_policy;
 mod http;
+mod log_filter;
 pub(crate) mod matchers;
+mod metadata_match;
 mod routes;
 mod tcp_proxy;
 
@@ -23,6 +25,7 @@ use envoy_types::pb::envoy::extensions::filters::network::tcp_proxy::v3::TcpProx
 use prost::Name;
 
 use self::filters::NetworkFilter;
+pub use self::format::parse_format;
 use crate::Rejection;
 use crate::fields::{Standing, Surveyed};
 use crate::path::FieldPath;

@@ -1,13 +1,16 @@
 //! `tcp_proxy.proto: TcpProxy`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use destrier_policy::{ClusterChoice, TcpProxyPolicy, WeightedCluster};
+use destrier_policy::{ClusterChoice, MetadataMatch, TcpProxyPolicy, WeightedCluster};
 use envoy_types::pb::envoy::extensions::filters::network::tcp_proxy::v3::{
     TcpProxy, tcp_proxy::ClusterSpecifier,
 };
 
 use super::access_log::access_logs;
+use super::hash_policy::tcp_hash_policies;
+use super::metadata_match::metadata_match;
 use crate::path::FieldPath;
 use crate::proto;
 use crate::report::Report;
@@ -40,10 +43,14 @@ pub(super) fn tcp_proxy(
         report.refuse(&path.field("max_connect_attempts"), "must be at least 1");
     }
     let access_log = access_logs(&config.access_log, &path.field("access_log"), report);
-    let cluster = cluster(config, path, report)?;
+    let hash = tcp_hash_policies(&config.hash_policy, &path.field("hash_policy"), report);
+    let metadata_match = metadata_match(config.metadata_match.as_ref(), None, path, report);
+    let cluster = cluster(config, metadata_match.as_ref(), path, report)?;
     Some(TcpProxyPolicy {
         stat_prefix: config.stat_prefix.as_str().into(),
         cluster,
+        hash,
+        metadata_match,
         idle_timeout,
         max_downstream_connection_duration: max_duration,
         max_connect_attempts: attempts,
@@ -53,6 +60,7 @@ pub(super) fn tcp_proxy(
 
 fn cluster(
     config: &TcpProxy,
+    metadata: Option<&Arc<MetadataMatch>>,
     path: &FieldPath<'_>,
     report: &mut Report<'_>,
 ) -> Option<ClusterChoice> {
@@ -64,13 +72,18 @@ fn cluster(
             let path = path.field("weighted_clusters");
             let path = path.field("clusters");
             let clusters = weighted.clusters.iter().enumerate().map(|(index, choice)| {
+                let path = path.index(index);
                 if choice.name.is_empty() {
-                    report.refuse(&path.index(index).field("name"), "must not be empty");
+                    report.refuse(&path.field("name"), "must not be empty");
                 }
                 if choice.weight == 0 {
-                    report.refuse(&path.index(index).field("weight"), "must be at least 1");
+                    report.refuse(&path.field("weight"), "must be at least 1");
                 }
-                WeightedCluster::new(choice.name.as_str().into(), choice.weight)
+                let own = choice.metadata_match.as_ref();
+                WeightedCluster {
+                    metadata_match: metadata_match(own, metadata, &path, report),
+                    ..WeightedCluster::new(choice.name.as_str().into(), choice.weight)
+                }
             });
             let clusters: Box<[_]> = clusters.collect();
             super::action::weighted(clusters, &path, report)

@@ -199,6 +199,7 @@ fn hashing_is_known_and_not_in_force() {
             hashing: ConsistentHashing {
                 use_hostname_for_hashing: true,
                 hash_balance_factor: Some(100),
+                hash_policy: Box::default(),
             },
         }
     );

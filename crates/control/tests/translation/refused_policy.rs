@@ -128,8 +128,8 @@ fn typed_balancing() {
         ),
         (
             &policy("ring_hash.v3.RingHash, consistent_hashing_lb_config: {hash_policy: [{}]}"),
-            &format!("{at}.consistent_hashing_lb_config.hash_policy"),
-            "not supported",
+            &format!("{at}.consistent_hashing_lb_config.hash_policy[0]"),
+            "must say what is hashed",
         ),
         (&policy("cluster_provided.v3.ClusterProvided"), "lb_policy", "provides none"),
         (&format!("{round_robin}, lb_subset_config: {{}}"), "lb_subset_config", conflict),

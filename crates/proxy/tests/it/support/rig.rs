@@ -137,6 +137,8 @@ impl RigBuilder {
         change: impl FnOnce(&mut TcpProxyPolicy),
     ) -> Self {
         let mut policy = TcpProxyPolicy {
+            hash: Box::default(),
+            metadata_match: None,
             stat_prefix: "in".into(),
             cluster,
             idle_timeout: Some(Duration::from_secs(3600)),
