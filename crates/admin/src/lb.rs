@@ -60,8 +60,16 @@ fn balancing(cluster: &Cluster, lifecycle: Lifecycle, now: Instant) -> Value {
 fn standing(host: &Host) -> Value {
     let text = match host.standing() {
         Standing::InUse => "in use",
+        Standing::InPanic => "in use although its health forbids it: too few hosts are healthy",
         Standing::Standby => "not used: hosts of a lower-numbered priority are",
+        Standing::DegradedStandby => "not used: it is degraded, and healthy hosts suffice",
+        Standing::Unreached => {
+            "not used: its locality has no weight, requests stay in another zone, or it has no \
+             place in the hash table"
+        }
         Standing::Unhealthy => "not used: its EDS health forbids it",
+        Standing::Draining => "not used: it is draining",
+        Standing::Excluded => "not used: it is excluded for the moment",
         Standing::TransportNotInForce => {
             "not used: its transport socket is not in force, and plain text would be wrong"
         }

@@ -27,6 +27,11 @@ impl<D: Ord + Copy> Edf<D> {
         self.inserted += 1;
     }
 
+    /// Every host, in no order.
+    pub(crate) fn hosts(&self) -> impl Iterator<Item = (u32, D)> {
+        self.heap.iter().map(|Reverse(entry)| (entry.host, entry.deadline))
+    }
+
     /// Takes the host that is due and inserts it again with the deadline that `next` gives.
     pub(crate) fn advance(&mut self, next: impl FnOnce(D, u32) -> D) -> Option<u32> {
         let mut top = self.heap.peek_mut()?;
@@ -125,18 +130,6 @@ pub(crate) fn exact_schedule(weights: &[u32], position: u64) -> Edf<Turn> {
     schedule
 }
 
-/// Divides by what all weights have in common; a weight of 0 counts as 1.
-pub(crate) fn reduce(weights: &[u32]) -> Vec<u32> {
-    let gcd = |mut a: u32, mut b: u32| {
-        while b != 0 {
-            (a, b) = (b, a % b);
-        }
-        a
-    };
-    let common = weights.iter().fold(0, |common, &weight| gcd(common, weight.max(1))).max(1);
-    weights.iter().map(|&weight| weight.max(1) / common).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -168,14 +161,6 @@ mod tests {
             let first = picks(&mut schedule, total);
             prop_assert_eq!(picks(&mut schedule, total), first);
         }
-    }
-
-    #[test]
-    fn weights_are_reduced() {
-        assert_eq!(reduce(&[2, 4, 6]), [1, 2, 3]);
-        assert_eq!(reduce(&[7, 7]), [1, 1]);
-        assert_eq!(reduce(&[0, 3]), [1, 3]);
-        assert_eq!(reduce(&[]), Vec::<u32>::new());
     }
 
     #[test]

@@ -2,87 +2,97 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use crate::draws::Draws;
-use crate::edf::{Edf, Turn, exact_schedule, reduce};
-use crate::{Candidate, LbState};
+use crate::edf::{Edf, Turn, exact_schedule};
+use crate::weights::{Weight, proportions};
 
 /// Up to so many picks a cycle is kept as a table: 8 KiB at most.
 const LONGEST_TABLE: u64 = 4096;
 
-/// The order of round robin. Every form is exact: in each full cycle a host has as many picks as its
+/// An order of `n` places. Every form is exact: in each full cycle a place has as many turns as its
 /// weight, the weights reduced by what they have in common.
 #[derive(Debug)]
 pub(crate) enum Rotation {
-    /// Equal weights: the hosts in order.
+    /// Equal weights: one after the other.
     Even,
-    /// A full cycle, host by host.
+    /// A full cycle, place by place.
     Table(Box<[u16]>),
     /// A cycle too long for a table. The lock is held for one step of a heap.
     Schedule(Box<Mutex<Edf<Turn>>>),
 }
 
 impl Rotation {
-    pub(crate) fn new(weights: &[u32], state: &LbState) -> Self {
-        let weights = reduce(weights);
+    /// That goes on at `position`.
+    pub(crate) fn new(weights: &[Weight], position: u64) -> Self {
+        let weights = proportions(weights);
         if weights.iter().all(|&weight| weight == 1) {
             return Self::Even;
         }
         let total: u64 = weights.iter().copied().map(u64::from).sum();
         if total > LONGEST_TABLE {
-            let schedule = exact_schedule(&weights, state.position());
+            let schedule = exact_schedule(&weights, position);
             return Self::Schedule(Box::new(Mutex::new(schedule)));
         }
         let mut schedule = exact_schedule(&weights, 0);
         let cycle = (0..total).filter_map(|_| schedule.advance(|due, _| due.next()));
-        // There are fewer hosts than entries.
-        Self::Table(cycle.map(|host| host as u16).collect())
+        // There are fewer places than entries.
+        Self::Table(cycle.map(|place| place as u16).collect())
     }
 
+    /// Whose turn it is at `position` among `count` places, or of the next that is eligible.
     pub(crate) fn pick(
         &self,
-        state: &LbState,
-        hosts: &[impl Candidate],
-        random: u64,
+        position: u64,
+        count: usize,
+        eligible: impl Fn(usize) -> bool,
     ) -> Option<usize> {
-        let eligible = |index: usize| hosts.get(index).is_some_and(Candidate::is_eligible);
-        let position = state.advance();
         match self {
-            Self::Even => first_from(modulo(position, hosts.len())?, hosts),
+            Self::Even => {
+                let start = modulo(position, count)?;
+                (start..count).chain(0..start).find(|&place| eligible(place))
+            }
             Self::Table(cycle) => {
                 let start = modulo(position, cycle.len())?;
                 let (before, after) = cycle.split_at(start);
-                after
-                    .iter()
-                    .chain(before)
-                    .map(|&host| usize::from(host))
-                    .find(|&host| eligible(host))
+                let places = after.iter().chain(before).copied().map(usize::from);
+                places.into_iter().find(|&place| eligible(place))
             }
             Self::Schedule(schedule) => {
                 let mut schedule = schedule.lock().unwrap_or_else(PoisonError::into_inner);
-                for _ in 0..hosts.len() {
-                    let host = schedule.advance(|due, _| due.next())? as usize;
-                    if eligible(host) {
-                        return Some(host);
+                for _ in 0..count {
+                    let place = schedule.advance(|due, _| due.next())? as usize;
+                    if eligible(place) {
+                        return Some(place);
                     }
                 }
                 drop(schedule);
-                any_eligible(hosts, random)
+                (0..count).find(|&place| eligible(place))
             }
         }
+    }
+
+    /// The part of the turns that each place has.
+    pub(crate) fn shares(&self, count: usize) -> Vec<f64> {
+        let mut shares = vec![0.0; count];
+        match self {
+            Self::Even => shares.fill(1.0 / count as f64),
+            Self::Table(cycle) => {
+                for &place in cycle {
+                    shares[usize::from(place)] += 1.0 / cycle.len() as f64;
+                }
+            }
+            Self::Schedule(schedule) => {
+                let schedule = schedule.lock().unwrap_or_else(PoisonError::into_inner);
+                let total: f64 = schedule.hosts().map(|(_, due)| f64::from(due.weight)).sum();
+                for (place, due) in schedule.hosts() {
+                    shares[place as usize] = f64::from(due.weight) / total;
+                }
+            }
+        }
+        shares
     }
 }
 
 fn modulo(position: u64, length: usize) -> Option<usize> {
     // Less than `length`, so it fits.
     position.checked_rem(length as u64).map(|start| start as usize)
-}
-
-/// The first eligible host at or after `start`, around the end.
-pub(crate) fn first_from(start: usize, hosts: &[impl Candidate]) -> Option<usize> {
-    (start..hosts.len()).chain(0..start).find(|&host| hosts[host].is_eligible())
-}
-
-/// Any eligible host.
-pub(crate) fn any_eligible(hosts: &[impl Candidate], random: u64) -> Option<usize> {
-    first_from(Draws::new(random).below(hosts.len()), hosts)
 }

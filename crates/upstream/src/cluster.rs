@@ -1,5 +1,6 @@
 //! A live cluster: one policy, one state, one list of hosts, replaced whole.
 
+mod balancing;
 mod build;
 mod clusters;
 mod state;
@@ -11,10 +12,11 @@ mod tests;
 
 use std::fmt;
 use std::sync::{Arc, Weak};
+use std::time::Instant;
 
-use destrier_balance::{LbState, Picker, Preference};
+use destrier_balance::{Balancer, Health, LbState, Preference};
 use destrier_policy::{
-    Address, ClusterName, ClusterPolicy, DropOverload, EndpointSet, HealthStatus, RoutingPriority,
+    Address, ClusterName, ClusterPolicy, DropOverload, EndpointSet, LbPolicy, RoutingPriority,
 };
 
 use crate::{Caller, Host, HostState, Limit, StatValue, StatVisitor};
@@ -22,7 +24,7 @@ use crate::{Caller, Host, HostState, Limit, StatValue, StatVisitor};
 pub use clusters::{Clusters, Directory};
 pub use state::ClusterState;
 
-pub(crate) use build::Joined;
+pub(crate) use build::{Joined, Surroundings};
 pub(crate) use clusters::Departed;
 
 /// What a request holds for its life. Immutable: a change makes another one around the same
@@ -32,11 +34,12 @@ pub struct Cluster {
     policy: Arc<ClusterPolicy>,
     endpoints: Arc<EndpointSet>,
     state: Arc<ClusterState>,
-    /// Those in use first, dense for the picker.
+    /// In the order of the assignment.
     hosts: Box<[Host]>,
-    in_use: usize,
-    picker: Picker,
+    balancer: Balancer,
     lb: Arc<LbState>,
+    /// With slow start: since when each host has been healthy; `None` when that is long ago.
+    healthy_since: Box<[Option<Instant>]>,
     /// Hosts that left while requests may be active on them: if one comes back, so does its state.
     departed: Box<[Weak<HostState>]>,
 }
@@ -46,8 +49,12 @@ pub struct Cluster {
 pub enum NoHost {
     /// There are no endpoints.
     Empty,
-    /// None has a usable EDS health.
+    /// None is healthy enough.
     Unhealthy,
+    /// Too few are healthy, and `fail_traffic_on_panic` is set.
+    Panic,
+    /// No subset of hosts fits the request, or the one that does has no host to give.
+    Subset,
     /// Each that is healthy is behind a transport socket that is not in force.
     TransportNotInForce,
     /// The cluster is ORIGINAL_DST, which is not in force.
@@ -61,6 +68,8 @@ impl fmt::Display for NoHost {
         f.write_str(match self {
             Self::Empty => "there are no endpoints",
             Self::Unhealthy => "no endpoint is healthy",
+            Self::Panic => "too few endpoints are healthy, and fail_traffic_on_panic is set",
+            Self::Subset => "no subset has a host for the request",
             Self::TransportNotInForce => {
                 "every healthy endpoint is behind a transport socket that is not in force"
             }
@@ -91,21 +100,30 @@ impl Cluster {
         &self.state
     }
 
-    /// Every host: those in use first, then the others by the reason why they are not; within each
-    /// group in the order of the assignment.
+    /// Every host, in the order of the assignment.
     pub fn hosts(&self) -> &[Host] {
         &self.hosts
     }
 
-    /// The hosts that are picked from: the usable ones of the lowest-numbered priority that has any. A
-    /// degraded host counts as usable like a healthy one.
-    pub fn hosts_in_use(&self) -> &[Host] {
-        &self.hosts[..self.in_use]
+    /// The hosts that are picked from.
+    pub fn hosts_in_use(&self) -> impl Iterator<Item = &Host> {
+        self.hosts.iter().filter(|host| host.standing.is_in_use())
+    }
+
+    /// What picks among them: loads, shares, tables.
+    pub fn balancer(&self) -> &Balancer {
+        &self.balancer
     }
 
     /// Envoy's name of the algorithm that really picks.
     pub fn lb_in_force(&self) -> &'static str {
-        self.picker.in_force_name()
+        let levels = self.balancer.levels();
+        let tables: Vec<_> = levels.iter().filter_map(|level| level.table.as_ref()).collect();
+        match &self.policy.lb {
+            LbPolicy::RingHash { .. } | LbPolicy::Maglev { .. }
+                if tables.iter().any(|table| table.stats.is_none()) => "RANDOM",
+            policy => policy.name(),
+        }
     }
 
     /// The share of requests that EDS wants dropped.
@@ -118,15 +136,15 @@ impl Cluster {
     ///
     /// # Errors
     /// Why there is none.
-    pub fn pick(&self, _preference: Preference<'_>, random: u64) -> Result<&Host, NoHost> {
-        let hosts = self.hosts_in_use();
-        let picked = self.picker.pick(&self.lb, hosts, random);
-        picked.and_then(|index| hosts.get(index)).ok_or_else(|| self.no_host())
+    pub fn pick(&self, preference: Preference<'_>, random: u64) -> Result<&Host, NoHost> {
+        let active = || self.state.stats().upstream_rq_active.get();
+        let picked = self.balancer.pick(&self.lb, &self.hosts, preference, random, active);
+        picked.and_then(|index| self.hosts.get(index)).ok_or_else(|| self.no_host())
     }
 
     /// Why this cluster takes no request at all, for the admin port; `None` when it does.
     pub fn unusable_reason(&self) -> Option<String> {
-        if self.in_use > 0 {
+        if self.policy.subsets.is_none() && self.hosts_in_use().next().is_some() {
             return None;
         }
         let reason = self.no_host();
@@ -141,14 +159,15 @@ impl Cluster {
     pub fn visit_stats(&self, visit: &mut StatVisitor<'_>) {
         self.state.visit_stats(visit);
         self.visit_breakers(visit);
-        let count = |wanted: &[HealthStatus]| {
-            let matching = self.hosts.iter().filter(|host| wanted.contains(&host.health));
+        let count = |wanted: Health| {
+            let matching = self.hosts.iter().filter(|host| host.class() == wanted);
             StatValue::Gauge(matching.count() as u64)
         };
         visit("membership_total", StatValue::Gauge(self.hosts.len() as u64));
-        visit("membership_healthy", count(&[HealthStatus::Unknown, HealthStatus::Healthy]));
-        visit("membership_degraded", count(&[HealthStatus::Degraded]));
-        visit("membership_excluded", count(&[HealthStatus::Draining]));
+        visit("membership_healthy", count(Health::Healthy));
+        visit("membership_degraded", count(Health::Degraded));
+        visit("membership_excluded", count(Health::Excluded));
+        balancing::visit(self, visit);
         let heaviest = self.hosts.iter().map(|host| host.weight).max().unwrap_or(0);
         visit("max_host_weight", StatValue::Gauge(u64::from(heaviest)));
     }

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use destrier_balance::Candidate;
+use destrier_balance::{Candidate, Health};
 use destrier_policy::{Address, HealthStatus, Locality};
 
 use crate::HostStats;
@@ -20,17 +20,42 @@ pub struct Host {
     pub(crate) standing: Standing,
 }
 
-/// Whether a host gets requests, and why not.
+/// Whether a host gets requests, and why not. As it was when the cluster was built: an exclusion since is
+/// in [`HostState::is_eligible`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Standing {
     /// It is picked from.
     InUse,
-    /// It could be, but hosts of a lower-numbered priority are.
+    /// It is picked from although its health forbids it: too few hosts are healthy (panic).
+    InPanic,
+    /// It could be, but hosts of more preferred priorities suffice.
     Standby,
-    /// Its EDS health is UNHEALTHY, TIMEOUT or DRAINING.
+    /// It is degraded, and healthy hosts suffice.
+    DegradedStandby,
+    /// Others of its priority are picked from: its locality has no weight, requests stay in another
+    /// zone, or it has no entry in the hash table.
+    Unreached,
+    /// Its EDS health is UNHEALTHY or TIMEOUT.
     Unhealthy,
+    /// Its EDS health is DRAINING.
+    Draining,
+    /// It was excluded for the moment (an ejection).
+    Excluded,
     /// It is to be reached through a transport socket that is not in force. Never in plain text instead.
     TransportNotInForce,
+}
+
+impl Standing {
+    /// Whether it gets requests.
+    pub fn is_in_use(self) -> bool {
+        matches!(self, Self::InUse | Self::InPanic)
+    }
+
+    /// Whether a host of this EDS health counted as healthy when its cluster was built.
+    pub(crate) fn was_healthy(self, eds: HealthStatus) -> bool {
+        let healthy = matches!(eds, HealthStatus::Unknown | HealthStatus::Healthy);
+        healthy && matches!(self, Self::InUse | Self::Standby | Self::Unreached)
+    }
 }
 
 impl Host {
@@ -73,15 +98,36 @@ impl Host {
     pub fn standing(&self) -> Standing {
         self.standing
     }
+
+    /// How balancing counts it at this moment.
+    pub(crate) fn class(&self) -> Health {
+        match self.standing {
+            Standing::TransportNotInForce => Health::Barred,
+            _ if !self.state.is_eligible() && self.health.is_usable() => Health::Unhealthy,
+            _ => self.health.into(),
+        }
+    }
 }
 
 impl Candidate for Host {
+    fn address(&self) -> &Address {
+        self.state.address()
+    }
+
     fn active_requests(&self) -> u32 {
         self.state.active_requests()
     }
 
     fn is_eligible(&self) -> bool {
         self.state.is_eligible()
+    }
+
+    fn status(&self) -> Option<HealthStatus> {
+        match self.standing {
+            Standing::TransportNotInForce => None,
+            _ if !self.is_eligible() => Some(HealthStatus::Unhealthy),
+            _ => Some(self.health),
+        }
     }
 }
 

@@ -34,13 +34,13 @@ pub use affinity::Hashing;
 pub use body::Body;
 pub use breakers::{Breakers, Limit, Usage};
 pub use cluster::{Cluster, ClusterState, Clusters, Directory, NoHost};
-pub use destrier_balance::Preference;
+pub use destrier_balance::{LevelOutline, Preference, TableOutline, hash_bytes};
 pub use error::{BodyError, ForwardError, Origin, ResponseFlag};
 pub use forward::{Downstream, Forward, Target, UpstreamInfo};
 pub use histogram::{Bin, Histogram};
 pub use host::{ActiveRequest, Host, HostState, Standing};
 pub use io::{Quiet, Stream};
-pub use manager::ClusterManager;
+pub use manager::{ClusterManager, Place};
 pub use pool::Pools;
 pub use stats::{
     Caller, ClusterStats, CodeCounts, Counter, Gauge, HostStats, Stat, StatValue, StatVisitor,

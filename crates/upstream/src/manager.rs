@@ -10,11 +10,33 @@ use std::io;
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 
-use destrier_policy::Snapshot;
+use destrier_balance::TableBudget;
+use destrier_policy::{ClusterName, Locality, Snapshot};
 use tokio::sync::oneshot;
 
 use crate::Directory;
 use thread::Writer;
+
+/// Where this proxy is, which zone-aware routing goes by, and what balancing may take.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// `node.locality`.
+    pub zone: Locality,
+    /// `cluster_manager.local_cluster_name`: the cluster of which this proxy is a member.
+    pub local_cluster: Option<ClusterName>,
+    /// Memory for the hash tables of all clusters together, in bytes. Default 256 MiB.
+    pub table_memory: usize,
+}
+
+impl Default for Place {
+    fn default() -> Self {
+        Self {
+            zone: Locality::default(),
+            local_cluster: None,
+            table_memory: TableBudget::DEFAULT_LIMIT,
+        }
+    }
+}
 
 /// Handle of the manager thread, which joins each snapshot with what lives and publishes the result. It
 /// never decodes or renders: what it does must not wait behind a large message or a scrape. The thread
@@ -31,18 +53,27 @@ pub struct ClusterManager {
 #[derive(Debug)]
 enum Event {
     Publish(Arc<Snapshot>),
+    Rebuild(ClusterName),
     Flush(oneshot::Sender<()>),
 }
 
 impl ClusterManager {
-    /// Starts the thread. There are no clusters yet.
+    /// Starts the thread, of a proxy that is nowhere. There are no clusters yet.
     ///
     /// # Errors
     /// When the system gives no thread.
     pub fn start() -> io::Result<Self> {
+        Self::start_at(Place::default())
+    }
+
+    /// Starts the thread. There are no clusters yet.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub fn start_at(place: Place) -> io::Result<Self> {
         let directory = Directory::default();
         let (events, queue) = mpsc::channel();
-        let writer = Writer::new(directory.clone(), queue);
+        let writer = Writer::new(directory.clone(), queue, place);
         let thread =
             std::thread::Builder::new().name("clusters".into()).spawn(move || writer.run())?;
         Ok(Self { directory, events: Some(events), thread: Some(thread) })
@@ -56,6 +87,12 @@ impl ClusterManager {
     /// Queues a snapshot. Snapshots are whole: of several that wait only the newest is put in force.
     pub fn publish(&self, snapshot: Arc<Snapshot>) {
         self.tell(Event::Publish(snapshot));
+    }
+
+    /// Queues that a cluster is balanced anew, after hosts of it were excluded or included: the next pick
+    /// passes over an excluded host at once, and loads and panic follow with this.
+    pub fn rebuild(&self, cluster: ClusterName) {
+        self.tell(Event::Rebuild(cluster));
     }
 
     /// Resolves when all that was queued before is in force.

@@ -6,14 +6,14 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::mem;
 use std::sync::{Arc, Weak};
 
 use destrier_balance::LbState;
 use destrier_policy::{Address, ClusterName, ClusterSpec, Snapshot};
 
-use crate::cluster::{Cluster, Clusters, Departed, Joined};
+use crate::cluster::{Cluster, Clusters, Departed, Joined, Surroundings};
 
 /// What became of the clusters.
 pub(crate) struct Reconciled {
@@ -39,12 +39,21 @@ pub(crate) enum Membership {
     Changed,
 }
 
+/// Clusters that are to be built anew though neither policy nor endpoints changed: a step of slow start is
+/// due, a host was excluded or included, or the zones of the local cluster are others now.
+pub(crate) enum Stale<'a> {
+    Some(&'a BTreeSet<ClusterName>),
+    All,
+}
+
 /// The clusters of `snapshot`. Where policy and endpoints are what they were, so is the cluster, also
-/// while it is on its way out or coming back; otherwise a new cluster is put around the old state.
-/// `random` gives the places where new rotations begin.
+/// while it is on its way out or coming back; otherwise, or when it is stale, a new cluster is put around
+/// the old state. `random` gives the places where new rotations begin.
 pub(crate) fn reconcile(
     live: &Clusters,
     snapshot: Arc<Snapshot>,
+    around: &Surroundings,
+    stale: &Stale<'_>,
     random: &mut dyn FnMut() -> u64,
 ) -> Reconciled {
     let mut map = live.map.clone();
@@ -57,7 +66,8 @@ pub(crate) fn reconcile(
         }
         let old = live.map.get(name);
         let new = after.map(|spec| {
-            let joined = joined(spec, old, departed.remove(name).as_ref(), random);
+            let left = departed.remove(name);
+            let joined = joined(spec, old, left.as_ref(), around, random);
             Arc::new(joined.build())
         });
         match (&new, old) {
@@ -72,6 +82,21 @@ pub(crate) fn reconcile(
         }
         changes.push(change(old.cloned(), new));
     }
+    let names: Vec<&ClusterName> = match stale {
+        Stale::Some(names) => names.iter().collect(),
+        Stale::All => snapshot.clusters.keys().collect(),
+    };
+    for name in names {
+        let (Some(spec), Some(old)) = (snapshot.clusters.get(name), live.map.get(name)) else {
+            continue;
+        };
+        if map.get(name).is_some_and(|now| !Arc::ptr_eq(now, old)) {
+            continue;
+        }
+        let new = Arc::new(joined(spec, Some(old), None, around, random).build());
+        map.insert(name.clone(), new.clone());
+        changes.push(change(Some(old.clone()), Some(new)));
+    }
     Reconciled { clusters: Clusters { map, snapshot, departed }, changes }
 }
 
@@ -82,23 +107,26 @@ fn is_unchanged(before: &ClusterSpec, after: &ClusterSpec) -> bool {
         && (Arc::ptr_eq(&before.endpoints, &after.endpoints) || before.endpoints == after.endpoints)
 }
 
-fn joined(
+fn joined<'a>(
     spec: &ClusterSpec,
-    old: Option<&Arc<Cluster>>,
+    old: Option<&'a Arc<Cluster>>,
     departed: Option<&Departed>,
+    around: &'a Surroundings,
     random: &mut dyn FnMut() -> u64,
-) -> Joined {
+) -> Joined<'a> {
     let (policy, endpoints) = (spec.policy.clone(), spec.endpoints.clone());
     let Some(old) = old else {
         let state = departed.and_then(|left| left.state.upgrade()).unwrap_or_default();
         let hosts = departed.into_iter().flat_map(|left| left.hosts.iter());
         let known =
             hosts.filter_map(Weak::upgrade).map(|state| (state.address().clone(), state)).collect();
-        return Joined { policy, endpoints, state, lb: Arc::new(LbState::new(random())), known };
+        let lb = Arc::new(LbState::new(random()));
+        return Joined { policy, endpoints, state, lb, known, before: None, around };
     };
     let same_algorithm = mem::discriminant(&old.policy().lb) == mem::discriminant(&policy.lb);
     let lb = if same_algorithm { old.lb().clone() } else { Arc::new(LbState::new(random())) };
-    Joined { policy, endpoints, state: old.state().clone(), lb, known: old.known_hosts() }
+    let (state, known) = (old.state().clone(), old.known_hosts());
+    Joined { policy, endpoints, state, lb, known, before: Some(old), around }
 }
 
 fn change(before: Option<Arc<Cluster>>, after: Option<Arc<Cluster>>) -> Change {

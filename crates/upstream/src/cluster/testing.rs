@@ -2,12 +2,29 @@
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
+use std::time::Instant;
 
 use destrier_policy::{
     Address, ClusterPolicy, ClusterSpec, Discovery, Endpoint, EndpointSet, HealthStatus, Lifecycle,
     Locality, LocalityEndpoints, Metadata, Snapshot, TransportMatch, TransportSocket, Value,
 };
+
+use super::Surroundings;
+
+/// No zone, no local cluster, and a moment that stays.
+pub(crate) fn surroundings() -> Surroundings {
+    static START: LazyLock<Instant> = LazyLock::new(|| {
+        #[expect(clippy::disallowed_methods, reason = "any moment will do, time stands still here")]
+        Instant::now()
+    });
+    Surroundings {
+        now: *START,
+        own: Locality::default(),
+        local: None,
+        budget: Arc::default(),
+    }
+}
 
 /// 127.0.0.1 at this port.
 pub(crate) fn address(port: u16) -> Address {

@@ -5,14 +5,17 @@ use std::sync::Arc;
 use destrier_balance::LbState;
 use destrier_policy::{ClusterPolicy, Discovery, Endpoint, EndpointSet, HealthStatus, LbPolicy};
 
-use super::testing::{address, endpoint, endpoints, policy, ports, tls_endpoint, with_tls_match};
+use super::testing::{
+    address, endpoint, endpoints, policy, ports, surroundings, tls_endpoint, with_tls_match,
+};
 use super::{Cluster, Joined, NoHost};
 use crate::{Caller, Standing, StatValue};
 
 fn cluster(policy: ClusterPolicy, endpoints: Arc<EndpointSet>) -> Cluster {
     let lb = Arc::new(LbState::new(0));
     let policy = Arc::new(policy);
-    Joined { policy, endpoints, state: Arc::default(), lb, known: Default::default() }.build()
+    let (state, known, around) = (Arc::default(), Default::default(), &surroundings());
+    Joined { policy, endpoints, state, lb, known, before: None, around }.build()
 }
 
 fn port(host: &crate::Host) -> u16 {
@@ -20,7 +23,7 @@ fn port(host: &crate::Host) -> u16 {
 }
 
 fn ports_in_use(cluster: &Cluster) -> Vec<u16> {
-    cluster.hosts_in_use().iter().map(port).collect()
+    cluster.hosts_in_use().map(port).collect()
 }
 
 fn with_health(port: u16, health: HealthStatus) -> Endpoint {

@@ -1,6 +1,6 @@
 use destrier_balance::Preference;
 use std::any::Any;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
@@ -11,8 +11,8 @@ use tokio::time::{sleep, timeout};
 
 use super::ClusterManager;
 use super::retired::Retired;
-use crate::cluster::testing::{policy, ports, snapshot};
-use crate::reconcile::{Reconciled, reconcile};
+use crate::cluster::testing::{policy, ports, snapshot, surroundings};
+use crate::reconcile::{Reconciled, Stale, reconcile};
 use crate::{Clusters, Directory, Limit, StatValue};
 
 fn one(limit: u32, hosts: impl IntoIterator<Item = u16>) -> Arc<Snapshot> {
@@ -103,7 +103,7 @@ async fn what_was_replaced_is_kept_while_it_is_held_and_freed_after() {
 /// A worker that drops its last hold on a replaced cluster must not be the one that frees it.
 #[test]
 fn only_the_sweep_frees_what_was_replaced() {
-    let Reconciled { clusters, .. } = reconcile(&Clusters::default(), one(1, [1]), &mut || 0);
+    let Reconciled { clusters, .. } = reconcile(&Clusters::default(), one(1, [1]), &surroundings(), &Stale::Some(&BTreeSet::new()), &mut || 0);
     let held = clusters.get("a").expect("there").clone();
     let (map, cluster) = (Arc::new(clusters), Arc::downgrade(&held));
     let mut retired = Retired::default();

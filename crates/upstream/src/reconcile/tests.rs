@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -8,15 +8,16 @@ use destrier_policy::{
 };
 use proptest::prelude::*;
 
-use super::{Change, Membership, Reconciled, reconcile};
+use super::{Change, Membership, Reconciled, Stale, reconcile};
 use crate::cluster::testing::{
-    address, endpoint, endpoints, policy, ports, snapshot, tls_endpoint, with_tls_match,
+    address, endpoint, endpoints, policy, ports, snapshot, surroundings, tls_endpoint,
+    with_tls_match,
 };
 use crate::{ActiveRequest, Cluster, Clusters, HostState};
 
 /// Reconciles `live` with `next` and puts the result in its place, without keeping what was before.
 fn step(live: &mut Clusters, next: Snapshot) -> Vec<Change> {
-    let Reconciled { clusters, changes } = reconcile(live, Arc::new(next), &mut || 0);
+    let Reconciled { clusters, changes } = reconcile(live, Arc::new(next), &surroundings(), &Stale::Some(&BTreeSet::new()), &mut || 0);
     *live = clusters;
     changes
 }
@@ -131,7 +132,7 @@ fn another_transport_retires_the_hosts_that_it_concerns() {
     let tls = endpoints(vec![vec![tls_endpoint(1), endpoint(2)]]);
     let changes = step(&mut live, snapshot([(with_tls_match(policy("a")), tls.clone())]));
     assert_eq!(retired(&changes), [address(1)]);
-    assert_eq!(get(&live, "a").hosts_in_use().len(), 1);
+    assert_eq!(get(&live, "a").hosts_in_use().count(), 1);
 
     let mut all = with_tls_match(policy("a"));
     all.transport = TransportSocket::NotInForce { type_url: "t".into() };
@@ -254,7 +255,7 @@ proptest! {
         for (next, random) in steps {
             let before = live.clone();
             let next = Arc::new(next);
-            let Reconciled { clusters, changes } = reconcile(&live, next.clone(), &mut || 0);
+            let Reconciled { clusters, changes } = reconcile(&live, next.clone(), &surroundings(), &Stale::Some(&BTreeSet::new()), &mut || 0);
             live = clusters;
             prop_assert_eq!(seen(&live), seen(&started((*next).clone())));
 
