@@ -9,10 +9,11 @@ use std::task::Poll;
 use destrier_balance::Preference;
 use destrier_policy::{Address, ClusterName, RoutingPriority, UpstreamProtocol};
 use http::header::UPGRADE;
-use http::{HeaderMap, HeaderName, Request, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use tokio::time::{Instant, sleep};
 
 use crate::active::Active;
+use crate::affinity::Affinity;
 use crate::payload::Payload;
 use crate::pool::{Ask, Check, Granted, Key, Protocol, TransportKey, Wanted, acquire};
 use crate::retry::{Again, Failure};
@@ -48,7 +49,7 @@ pub struct Target<'a> {
     /// The client's HTTP version.
     pub downstream: Downstream,
     /// Which host is wanted.
-    pub preference: Preference<'a>,
+    pub affinity: Affinity<'a>,
 }
 
 /// What became known about the upstream side, also when the request failed: for the access log and for
@@ -61,10 +62,16 @@ pub struct UpstreamInfo {
     pub host: Option<Address>,
     /// Local address of the upstream connection.
     pub local_address: Option<SocketAddr>,
+    /// HTTP version of the upstream connection.
+    pub version: Option<http::Version>,
     /// `%UPSTREAM_TRANSPORT_FAILURE_REASON%`.
     pub transport_failure: Option<String>,
     /// Attempts made. A request that the pool sent again by its own rules is one attempt.
     pub attempts: u32,
+    /// By which the host was picked, the same at each attempt.
+    pub hash: Option<u64>,
+    /// `set-cookie` for the answer, so that the client keeps to its host.
+    pub cookies: Vec<HeaderValue>,
 }
 
 /// How often a request is sent at most, where an idle connection ended under it. Two may do so in turn
@@ -119,7 +126,7 @@ impl Forward {
             return Err(ForwardError::DropOverload);
         }
         let now = Instant::now();
-        let active_on_host = pick(cluster, target.preference, info)?;
+        let active_on_host = pick(cluster, target.affinity, Some(&request), info)?;
         let host = active_on_host.host().clone();
         let protocol = protocol(cluster, target.downstream);
         let (mut head, body) = request.into_parts();
@@ -201,14 +208,14 @@ impl Forward {
     pub async fn connect(
         &self,
         cluster: &ClusterName,
-        preference: Preference<'_>,
+        affinity: Affinity<'_>,
         info: &mut UpstreamInfo,
     ) -> Result<TcpLease, ForwardError> {
         let Some(cluster) = self.directory.get(cluster.as_str()) else {
             return Err(ForwardError::NoCluster);
         };
         info.cluster = Some(cluster.clone());
-        let on_host = pick(&cluster, preference, info)?;
+        let on_host = pick::<Body>(&cluster, affinity, None, info)?;
         let host = on_host.host().clone();
         let key = key(&host, Protocol::Tcp);
         let ask = self.ask(&cluster, &host, &key, RoutingPriority::Default, Instant::now());
@@ -236,12 +243,19 @@ impl Forward {
 }
 
 /// The host, on which the request counts from now on.
-fn pick(
+fn pick<B>(
     cluster: &Cluster,
-    preference: Preference<'_>,
+    affinity: Affinity<'_>,
+    request: Option<&Request<B>>,
     info: &mut UpstreamInfo,
 ) -> Result<ActiveRequest, ForwardError> {
+    if info.attempts == 0 {
+        let hashed = affinity.hash(&cluster.policy().lb, request, rand::random);
+        (info.hash, info.cookies) = (hashed.hash, hashed.cookies);
+    }
     info.attempts += 1;
+    let preference =
+        Preference { hash: info.hash, metadata: affinity.metadata, ..Preference::default() };
     let Ok(host) = cluster.pick(preference, rand::random()) else {
         cluster.state().stats().upstream_cx_none_healthy.inc();
         return Err(ForwardError::NoHealthyUpstream);

@@ -30,7 +30,7 @@ mod retry;
 mod stats;
 mod tcp;
 
-pub use affinity::Hashing;
+pub use affinity::Affinity;
 pub use body::Body;
 pub use breakers::{Breakers, Limit, Usage};
 pub use cluster::{Cluster, ClusterState, Clusters, Directory, NoHost};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use destrier_policy::ClusterChoice;
-use destrier_upstream::{Forward, ForwardError, Preference, ResponseFlag, Stream, UpstreamInfo};
+use destrier_upstream::{Affinity, Forward, ForwardError, ResponseFlag, Stream, UpstreamInfo};
 use tokio::time::Instant;
 
 use super::tunnel::{Ended, Limits, Passed, Tunnel};
@@ -22,7 +22,7 @@ pub(crate) async fn serve(client: Arc<Stream>, ends: Ends, scope: Arc<TcpScope>,
     let duration = scope.policy.max_downstream_connection_duration;
     let until = duration.map(|duration| started + duration);
     let mut upstream = UpstreamInfo::default();
-    let outcome = pass(&client, &scope, &forward, &mut upstream, until).await;
+    let outcome = pass(&client, &ends, &scope, &forward, &mut upstream, until).await;
     let (passed, flag, details) = match outcome {
         Ok(passed) => (passed, None, details(&scope, passed.why)),
         Err(failure) => {
@@ -76,6 +76,7 @@ enum Failure {
 
 async fn pass(
     client: &Stream,
+    ends: &Ends,
     scope: &TcpScope,
     forward: &Forward,
     upstream: &mut UpstreamInfo,
@@ -86,13 +87,20 @@ async fn pass(
     alarm.set(until);
     let mut attempts = policy.max_connect_attempts.max(1);
     let mut lease = loop {
-        let random = match policy.cluster {
-            ClusterChoice::One(_) => 0,
-            ClusterChoice::Weighted { .. } => rand::random(),
+        let (cluster, metadata) = match &policy.cluster {
+            ClusterChoice::One(cluster) => (cluster, &policy.metadata_match),
+            ClusterChoice::Weighted { .. } => match policy.cluster.weighted(rand::random()) {
+                Some(choice) => (&choice.name, &choice.metadata_match),
+                None => return Err(Failure::Forward(ForwardError::NoCluster)),
+            },
         };
-        let cluster = policy.cluster.choose(random);
+        let affinity = Affinity {
+            metadata: metadata.as_deref(),
+            hash_policies: &policy.hash,
+            client: ends.peer.ip().map(|peer| peer.ip()),
+        };
         let connected = {
-            let mut connecting = pin!(forward.connect(cluster, Preference::default(), upstream));
+            let mut connecting = pin!(forward.connect(cluster, affinity, upstream));
             poll_fn(|cx| match connecting.as_mut().poll(cx) {
                 Poll::Ready(connected) => Poll::Ready(Some(connected)),
                 Poll::Pending => alarm.poll(cx).map(|()| None),

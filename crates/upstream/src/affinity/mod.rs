@@ -11,16 +11,42 @@ use std::io::Write;
 use std::net::IpAddr;
 
 use destrier_balance::hash_bytes;
-use destrier_policy::{HashPolicy, HashSource};
+use destrier_policy::{HashPolicy, HashSource, LbPolicy, MetadataMatch};
 use http::{HeaderValue, Request};
 
-/// What a request is hashed by.
+/// What decides which host a request or a connection gets, besides the balance of all. The default wants
+/// nothing.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Hashing<'a> {
-    /// The policies of the route. Those of the cluster's balancing policy outrank them.
-    pub policies: &'a [HashPolicy],
+pub struct Affinity<'a> {
+    /// The subset that is asked for (`metadata_match`).
+    pub metadata: Option<&'a MetadataMatch>,
+    /// Of the route or the TCP proxy. Those of the cluster's balancing policy outrank them.
+    pub hash_policies: &'a [HashPolicy],
     /// The client's address.
     pub client: Option<IpAddr>,
+}
+
+impl Affinity<'_> {
+    /// Hashes a request, where the cluster picks by hashes: elsewhere no cookie is made either, as in
+    /// Envoy.
+    pub(crate) fn hash<B>(
+        self,
+        policy: &LbPolicy,
+        request: Option<&Request<B>>,
+        random: impl FnOnce() -> u64,
+    ) -> Hashed {
+        let policies = match policy {
+            LbPolicy::RingHash { .. } | LbPolicy::Maglev { .. } => match policy.hash_policies() {
+                [] => self.hash_policies,
+                own => own,
+            },
+            _ => &[],
+        };
+        if policies.is_empty() {
+            return Hashed::default();
+        }
+        hash(policies, request, self.client, random())
+    }
 }
 
 /// What the policies of a list made of a request.
@@ -34,7 +60,7 @@ pub(crate) struct Hashed {
 
 /// Hashes a request; a connection without requests has none. All cookies that are made have the value
 /// `random`, as all that Envoy makes for one request have one value.
-pub(crate) fn hash<B>(
+fn hash<B>(
     policies: &[HashPolicy],
     request: Option<&Request<B>>,
     client: Option<IpAddr>,

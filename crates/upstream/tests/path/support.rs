@@ -12,7 +12,7 @@ use destrier_policy::{
     HealthStatus, Lifecycle, Locality, LocalityEndpoints, Percent, RoutingPriority, Snapshot,
 };
 use destrier_upstream::{
-    Body, Cluster, ClusterManager, Downstream, Forward, ForwardError, Limit, Preference, StatValue,
+    Affinity, Body, Cluster, ClusterManager, Downstream, Forward, ForwardError, Limit, StatValue,
     Target, UpstreamInfo,
 };
 use http::{Request, Response};
@@ -142,7 +142,7 @@ impl Sender {
             cluster: &self.name,
             priority: self.priority,
             downstream,
-            preference: Preference::default(),
+            affinity: Affinity::default(),
         };
         let mut info = UpstreamInfo::default();
         let answer = self.forward.send(target, request, &mut info);
@@ -156,7 +156,7 @@ impl Sender {
     }
 
     pub(crate) async fn connect(&self) -> Result<destrier_upstream::TcpLease, ForwardError> {
-        self.forward.connect(&self.name, Preference::default(), &mut UpstreamInfo::default()).await
+        self.forward.connect(&self.name, Affinity::default(), &mut UpstreamInfo::default()).await
     }
 }
 
