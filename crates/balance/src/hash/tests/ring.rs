@@ -1,65 +1,6 @@
-//! Known answers: tables that Envoy's own tests and traces show.
-
-use std::sync::Arc;
-
-use destrier_policy::{ConsistentHashing, HashFunction, LbPolicy};
+//! Rings.
 
 use super::*;
-
-fn keyed<'a>(hosts: impl IntoIterator<Item = (&'a str, f64)>) -> Vec<KeyedHost<'a>> {
-    hosts.into_iter().map(|(key, weight)| KeyedHost { key: key.into(), weight }).collect()
-}
-
-/// Hosts `127.0.0.1:port`, of equal weight.
-fn equal(ports: impl IntoIterator<Item = u16>) -> Vec<KeyedHost<'static>> {
-    let ports: Vec<_> = ports.into_iter().collect();
-    let weight = 1.0 / ports.len() as f64;
-    weighted(ports.into_iter().map(|port| (port, weight)))
-}
-
-fn weighted(hosts: impl IntoIterator<Item = (u16, f64)>) -> Vec<KeyedHost<'static>> {
-    let keyed = |(port, weight)| KeyedHost { key: format!("127.0.0.1:{port}").into(), weight };
-    hosts.into_iter().map(keyed).collect()
-}
-
-fn of_weights(hosts: &[(u16, u32)]) -> Vec<KeyedHost<'static>> {
-    let sum: u32 = hosts.iter().map(|host| host.1).sum();
-    weighted(hosts.iter().map(|&(port, weight)| (port, f64::from(weight) / f64::from(sum))))
-}
-
-fn ring_policy(minimum: u64, maximum: u64) -> LbPolicy {
-    LbPolicy::RingHash {
-        minimum_ring_size: minimum,
-        maximum_ring_size: maximum,
-        hash_function: HashFunction::XxHash,
-        hashing: ConsistentHashing::default(),
-    }
-}
-
-fn maglev_policy(table_size: u64) -> LbPolicy {
-    LbPolicy::Maglev { table_size, hashing: ConsistentHashing::default() }
-}
-
-fn build(policy: &LbPolicy, hosts: &[KeyedHost<'_>]) -> Arc<HashTable> {
-    HashTable::build(policy, hosts, &Arc::default()).expect("within the budget")
-}
-
-/// Hash and key of every entry, in order.
-fn entries<'a>(table: &HashTable, hosts: &'a [KeyedHost<'_>]) -> Vec<(u64, &'a str)> {
-    let entries = table.entries();
-    entries.into_iter().map(|(hash, host)| (hash, &*hosts[host as usize].key)).collect()
-}
-
-/// The last `:port` of every key, for tables of `127.0.0.1:port`.
-fn ports(table: &HashTable, hosts: &[KeyedHost<'_>]) -> Vec<(u64, u16)> {
-    let port = |key: &str| key.rsplit(':').next().and_then(|port| port.parse().ok());
-    let entries = entries(table, hosts).into_iter();
-    entries.map(|(hash, key)| (hash, port(key).expect("ends in a port"))).collect()
-}
-
-fn pick(table: &HashTable, hash: u64, attempt: u32) -> Option<u32> {
-    table.pick(hash, attempt, |_| true)
-}
 
 const R1: [(u64, u16); 12] = [
     (833437586790550860, 94),
@@ -243,11 +184,6 @@ fn points_are_in_proportion_to_weights() {
     assert_eq!(picks, [987, 1932, 3081]);
 }
 
-/// The order of operations of normalised weights: the locality's share first, then the host's weight.
-fn in_locality(locality: u32, localities: u32, weight: u32, weights: u32) -> f64 {
-    f64::from(weight) * (f64::from(locality) / f64::from(localities)) / f64::from(weights)
-}
-
 #[test]
 fn localities_share_a_ring() {
     let hosts = weighted([
@@ -276,11 +212,6 @@ fn localities_share_a_ring() {
         picks[host as usize] += 1;
     }
     assert_eq!(picks, [924, 2009, 2053, 4014]);
-}
-
-fn lopsided() -> Vec<KeyedHost<'static>> {
-    let light = (1..1024).map(|port| (port, in_locality(1, 128, 1, 1023)));
-    weighted([(0, in_locality(127, 128, 1, 1))].into_iter().chain(light))
 }
 
 #[test]
@@ -334,107 +265,4 @@ fn a_ring_of_other_addresses() {
     let table = build(&ring_policy(10, 8_388_608), &hosts);
     let last = table.entries().into_iter().map(|(hash, host)| (hash, host + 1));
     assert_eq!(last.collect::<Vec<_>>(), expected);
-}
-
-#[test]
-fn keys_of_live_requests() {
-    let hosts = equal(19101..19106);
-    let ring = build(&ring_policy(1024, 8_388_608), &hosts);
-    let rows = [
-        ("foo", 3),
-        ("bar", 3),
-        ("alice", 2),
-        ("", 5),
-        ("user-42", 1),
-        ("abc", 3),
-        ("bob", 4),
-        ("127.0.0.1", 4),
-    ];
-    for (key, host) in rows {
-        assert_eq!(pick(&ring, hash_bytes(key.as_bytes()), 0), Some(host - 1), "{key}");
-    }
-    let maglev = build(&maglev_policy(65_537), &hosts);
-    let rows = [("foo", 4), ("bar", 5), ("alice", 4), ("user-42", 1), ("bob", 5)];
-    for (key, host) in rows {
-        assert_eq!(pick(&maglev, hash_bytes(key.as_bytes()), 0), Some(host - 1), "{key}");
-    }
-}
-
-#[test]
-fn maglev_tables() {
-    let hosts = equal(90..96);
-    let table = build(&maglev_policy(7), &hosts);
-    let entries = |table: &HashTable| -> Vec<u32> {
-        table.entries().into_iter().map(|(_, host)| host).collect()
-    };
-    assert_eq!(entries(&table), [2, 4, 0, 1, 5, 0, 3]);
-    for (hash, attempt, host) in [(3, 0, 1), (7, 0, 2), (10, 0, 1), (10, 1, 0), (10, 2, 5)] {
-        assert_eq!(pick(&table, hash, attempt), Some(host), "{hash}, attempt {attempt}");
-    }
-    let hosts = keyed(["90", "91", "92", "93", "94", "95"].map(|key| (key, 1.0 / 6.0)));
-    assert_eq!(entries(&build(&maglev_policy(7), &hosts)), [2, 5, 0, 3, 4, 1, 0]);
-    let hosts = of_weights(&[(90, 1), (91, 2)]);
-    let expected = [1, 0, 0, 1, 0, 1, 1, 0, 1, 1, 1, 1, 1, 0, 1, 0, 1];
-    assert_eq!(entries(&build(&maglev_policy(17), &hosts)), expected);
-    let hosts = weighted([(90, in_locality(1, 2, 1, 1)), (91, in_locality(1, 2, 1, 1))]);
-    let expected = [1, 0, 0, 1, 0, 1, 1, 0, 0, 1, 0, 1, 0, 0, 1, 0, 1];
-    assert_eq!(entries(&build(&maglev_policy(17), &hosts)), expected);
-    let hosts = weighted([
-        (90, in_locality(8, 10, 1, 1)),
-        (92, in_locality(0, 10, 1, 1)),
-        (91, in_locality(2, 10, 1, 1)),
-    ]);
-    let expected = [2, 0, 0, 0, 0, 0, 2, 0, 0, 2, 0, 2, 0, 0, 0, 0, 0];
-    assert_eq!(entries(&build(&maglev_policy(17), &hosts)), expected);
-}
-
-#[test]
-fn maglev_tables_of_other_addresses() {
-    let table = |weights: &[f64]| -> Vec<u32> {
-        let keys: Vec<_> = (1..=5).map(|last| format!("10.244.1.{last}:8080")).collect();
-        let hosts = keyed(keys.iter().map(|key| &**key).zip(weights.iter().copied()));
-        let table = build(&maglev_policy(31), &hosts);
-        table.entries().into_iter().map(|(_, host)| host + 1).collect()
-    };
-    let expected = [
-        2, 4, 4, 4, 5, 2, 4, 1, 5, 1, 4, 5, 3, 1, 3, 2, 2, 3, 3, 3, 3, 1, 5, 4, 1, 2, 2, 1, 5, 5, 1,
-    ];
-    assert_eq!(table(&[0.2; 5]), expected);
-    let expected = [
-        2, 2, 1, 2, 2, 2, 3, 1, 3, 2, 2, 3, 3, 3, 3, 2, 2, 3, 3, 3, 3, 1, 1, 2, 1, 2, 2, 1, 2, 2, 2,
-    ];
-    assert_eq!(table(&[1.0 / 6.0, 3.0 / 6.0, 2.0 / 6.0]), expected);
-}
-
-#[test]
-fn shares_of_large_maglev_tables() {
-    let policy = maglev_policy(65_537);
-    let table = build(&policy, &of_weights(&[(90, 1), (91, 2)]));
-    assert_eq!(table.entries_per_host(), [21846, 43691]);
-    let table = build(&policy, &equal(90..95));
-    assert_eq!(table.entries_per_host(), [13108, 13108, 13107, 13107, 13107]);
-    let counts = build(&policy, &lopsided()).entries_per_host();
-    assert_eq!(counts[0], 64514);
-    assert!(counts[1..].iter().all(|&count| count == 1));
-}
-
-/// What Envoy moves when the third of five hosts goes: its own keys and what the sizing of the ring moves.
-#[test]
-fn a_host_that_goes_moves_its_keys_and_few_others() {
-    for (policy, owned, moved) in
-        [(ring_policy(1024, 8_388_608), 1938, 2930), (maglev_policy(65_537), 2062, 2072)]
-    {
-        let hosts = equal(90..95);
-        let rest = equal([90, 91, 93, 94]);
-        let (before, after) = (build(&policy, &hosts), build(&policy, &rest));
-        let mut counts = (0, 0);
-        for index in 0..10_000 {
-            let hash = hash_bytes(format!("k{index}").as_bytes());
-            let owner = &hosts[pick(&before, hash, 0).expect("has hosts") as usize].key;
-            let heir = &rest[pick(&after, hash, 0).expect("has hosts") as usize].key;
-            counts.0 += usize::from(owner == "127.0.0.1:92");
-            counts.1 += usize::from(owner != heir);
-        }
-        assert_eq!(counts, (owned, moved), "{}", policy.name());
-    }
 }
