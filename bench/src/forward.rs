@@ -10,7 +10,7 @@ use destrier_testkit::{Backend, Load, Pace, Protocol as Spoken, Report, Stop};
 use rand::seq::SliceRandom;
 
 use crate::Options;
-use crate::peer::{Peer, Protocol, Setup};
+use crate::peer::{Balancing, Peer, Protocol, Setup};
 use crate::process::{Process, pin_self};
 use crate::report::say;
 
@@ -27,63 +27,64 @@ struct Scenario {
     close: bool,
     /// Requests a second; none is as many as go.
     rate: Option<u32>,
+    /// Hosts of the cluster.
+    endpoints: usize,
+    balancing: Balancing,
+    access_log: bool,
+    /// Who is compared.
+    field: Field,
 }
 
+/// Who takes part in a scenario.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Field {
+    All,
+    /// Envoy and Destrier, which take the same configuration, with one worker.
+    SameConfiguration,
+}
+
+const SMALL: Scenario = Scenario {
+    name: "HTTP/1.1, 100 B",
+    protocol: Protocol::Http1,
+    path: "/bytes/100",
+    connections: 32,
+    streams: 1,
+    close: false,
+    rate: None,
+    endpoints: 4,
+    balancing: Balancing::RoundRobin,
+    access_log: false,
+    field: Field::All,
+};
+
+/// A thousand hosts, which is cold memory for every pick.
+const MANY: Scenario = Scenario { endpoints: 1000, field: Field::SameConfiguration, ..SMALL };
+
 const SCENARIOS: &[Scenario] = &[
-    Scenario {
-        name: "HTTP/1.1, 100 B",
-        protocol: Protocol::Http1,
-        path: "/bytes/100",
-        connections: 32,
-        streams: 1,
-        close: false,
-        rate: None,
-    },
-    Scenario {
-        name: "HTTP/1.1, 16 KiB",
-        protocol: Protocol::Http1,
-        path: "/bytes/16384",
-        connections: 32,
-        streams: 1,
-        close: false,
-        rate: None,
-    },
-    Scenario {
-        name: "HTTP/1.1, 100 B, a connection each",
-        protocol: Protocol::Http1,
-        path: "/bytes/100",
-        connections: 16,
-        streams: 1,
-        close: true,
-        rate: None,
-    },
-    Scenario {
-        name: "HTTP/1.1, 100 B, at 4,000/s",
-        protocol: Protocol::Http1,
-        path: "/bytes/100",
-        connections: 32,
-        streams: 1,
-        close: false,
-        rate: Some(4000),
-    },
+    SMALL,
+    Scenario { name: "HTTP/1.1, 16 KiB", path: "/bytes/16384", ..SMALL },
+    Scenario { name: "HTTP/1.1, 100 B, a connection each", connections: 16, close: true, ..SMALL },
+    Scenario { name: "HTTP/1.1, 100 B, at 4,000/s", rate: Some(4000), ..SMALL },
     Scenario {
         name: "HTTP/2, 100 B",
         protocol: Protocol::Http2,
-        path: "/bytes/100",
         connections: 4,
         streams: 8,
-        close: false,
-        rate: None,
+        ..SMALL
     },
+    Scenario { name: "TCP, 100 B", protocol: Protocol::Tcp, ..SMALL },
     Scenario {
-        name: "TCP, 100 B",
-        protocol: Protocol::Tcp,
-        path: "/bytes/100",
-        connections: 32,
-        streams: 1,
-        close: false,
-        rate: None,
+        name: "HTTP/1.1, 100 B, access log",
+        access_log: true,
+        field: Field::SameConfiguration,
+        ..SMALL
     },
+    Scenario { name: "1,000 hosts, round robin", ..MANY },
+    Scenario { name: "1,000 hosts, weighted", balancing: Balancing::Weighted, ..MANY },
+    Scenario { name: "1,000 hosts, least request", balancing: Balancing::LeastRequest, ..MANY },
+    Scenario { name: "1,000 hosts, random", balancing: Balancing::Random, ..MANY },
+    Scenario { name: "1,000 hosts, ring hash", balancing: Balancing::RingHash, ..MANY },
+    Scenario { name: "1,000 hosts, Maglev", balancing: Balancing::Maglev, ..MANY },
 ];
 
 /// What a peer needed in one round.
@@ -119,7 +120,14 @@ pub(crate) fn run(options: &Options, peers: &[(Peer, PathBuf)]) -> Result<Vec<Ou
             if wanted.is_some_and(|word| !scenario.name.contains(word.as_str())) {
                 continue;
             }
-            outcomes.push(runtime.block_on(measure(options, peers, scenario, workers))?);
+            let narrow = scenario.field == Field::SameConfiguration;
+            if narrow && workers > 1 {
+                continue;
+            }
+            let takes_part = |peer: &Peer| !narrow || matches!(peer, Peer::Envoy | Peer::Destrier);
+            let peers: Vec<_> =
+                peers.iter().filter(|(peer, _)| takes_part(peer)).cloned().collect();
+            outcomes.push(runtime.block_on(measure(options, &peers, scenario, workers))?);
         }
     }
     Ok(outcomes)
@@ -133,14 +141,16 @@ async fn measure(
 ) -> Result<Outcome> {
     let folder = tempfile::tempdir()?;
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
-    let backends =
-        (0..4).map(|n| Backend::start(&format!("b{n}"), any)).collect::<Result<Vec<_>, _>>()?;
+    let backends = (0..scenario.endpoints)
+        .map(|n| Backend::start(&format!("b{n}"), any))
+        .collect::<Result<Vec<_>, _>>()?;
     let ports: Vec<u16> = backends.iter().map(|backend| backend.addr().port()).collect();
     let cores = if workers == 1 { "0" } else { "0,1" };
     let mut running = Vec::new();
     let mut idle_kib = BTreeMap::new();
     for (peer, binary) in peers {
         let (port, admin) = (free_port()?, free_port()?);
+        let own = folder.path().join(peer.name());
         let setup = Setup {
             protocol: scenario.protocol,
             port,
@@ -148,8 +158,9 @@ async fn measure(
             backends: ports.clone(),
             workers,
             idle_clusters: 0,
+            balancing: scenario.balancing,
+            access_log: scenario.access_log.then(|| own.join("access.log")),
         };
-        let own = folder.path().join(peer.name());
         let mut process = peer.start(binary, &setup, cores, &own)?;
         process.listening(port, Duration::from_secs(20)).await?;
         idle_kib.insert(*peer, process.usage()?.rss_kib);
@@ -221,6 +232,14 @@ async fn drive(scenario: &Scenario, port: u16, length: Duration) -> Result<Vec<R
             load.protocol = Spoken::Http2 { streams: scenario.streams };
             vec![load; scenario.connections]
         }
+        // Each connection has a key of its own.
+        Protocol::Http1 if scenario.balancing.hashes() => (0..scenario.connections)
+            .map(|key| {
+                let mut load = load.clone();
+                load.headers.insert("x-key", key.to_string().parse()?);
+                Ok(load)
+            })
+            .collect::<Result<_>>()?,
         Protocol::Http1 | Protocol::Tcp => {
             load.protocol = Spoken::Http1 { connections: scenario.connections };
             vec![load]

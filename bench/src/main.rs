@@ -5,10 +5,11 @@
 //! ratio to Envoy in the same round. A peer that is not installed is left out and said.
 //!
 //! `--quick` takes one short round, to see that all of it works; `--only WORD` runs the scenarios whose name
-//! has the word; `--no-scale` leaves out the runs with thousands of clusters; `--no-build` takes the binary that is
-//! there.
+//! has the word; `--no-scale` leaves out the runs with a control plane; `--no-build` takes the binary that is there.
 
+mod deaths;
 mod forward;
+mod membership;
 mod peer;
 mod process;
 mod report;
@@ -80,7 +81,12 @@ fn main() -> Result<()> {
     }
     let forwarded = forward::run(&options, &peers)?;
     let scaled = if options.scale { scale::run(&options, &peers)? } else { Vec::new() };
-    let text = report::render(&forwarded, &scaled, &peers, &missing);
+    let (deaths, membership) = match options.scale {
+        true => (deaths::run(&options, &peers)?, membership::run(&options, &peers)?),
+        false => (Vec::new(), Vec::new()),
+    };
+    let measured = report::Measured { forwarded, scaled, deaths, membership };
+    let text = report::render(&measured, &peers, &missing);
     report::say(&text);
     if options.quick || options.only.is_some() {
         report::say("docs/benchmarks.md is left as it is: this was not a whole run");

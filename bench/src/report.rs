@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
+use crate::deaths::Losses;
 use crate::forward::{Outcome, Sample};
+use crate::membership::Membership;
 use crate::peer::Peer;
 use crate::scale::Scaled;
 
@@ -29,13 +31,17 @@ full the machine was, and only the row with a fixed rate compares them.
 
 ";
 
+/// Everything that was measured; what was left out is empty.
+pub(crate) struct Measured {
+    pub(crate) forwarded: Vec<Outcome>,
+    pub(crate) scaled: Vec<Scaled>,
+    pub(crate) deaths: Vec<Losses>,
+    pub(crate) membership: Vec<Membership>,
+}
+
 /// Writing to a `String` cannot fail, hence the ignored results.
-pub(crate) fn render(
-    outcomes: &[Outcome],
-    scaled: &[Scaled],
-    peers: &[(Peer, PathBuf)],
-    missing: &[&str],
-) -> String {
+pub(crate) fn render(measured: &Measured, peers: &[(Peer, PathBuf)], missing: &[&str]) -> String {
+    let outcomes = &measured.forwarded;
     let mut text = String::from(HEAD);
     for (peer, binary) in peers {
         let _ = writeln!(text, "* {}: {}", peer.name(), version(*peer, binary));
@@ -57,7 +63,9 @@ pub(crate) fn render(
         of_workers.into_iter().for_each(|outcome| write_outcome(&mut text, outcome));
     }
     write_idle(&mut text, outcomes);
-    write_scaled(&mut text, scaled);
+    write_scaled(&mut text, &measured.scaled);
+    write_membership(&mut text, &measured.membership);
+    write_deaths(&mut text, &measured.deaths);
     text
 }
 
@@ -150,6 +158,39 @@ fn write_scaled(text: &mut String, scaled: &[Scaled]) {
             or_dash(ads.map(|ads| shown(ads.change))),
             or_dash(ads.map(|ads| shown(ads.change_cpu))),
         );
+    }
+}
+
+fn write_membership(text: &mut String, rows: &[Membership]) {
+    let Some(first) = rows.first() else { return };
+    let _ = write!(
+        text,
+        "\n## One endpoint comes to a cluster of {}\n\nOver ADS; the CPU time of the whole process for one such \
+         update, which brings all endpoints anew.\n\n| policy | proxy | CPU of a change | RSS, MiB \
+         |\n|---|---|--:|--:|\n",
+        first.endpoints
+    );
+    for row in rows {
+        let _ = writeln!(
+            text,
+            "| {} | {} | {} | {:.1} |",
+            row.balancing.lb_policy(),
+            row.peer.name(),
+            shown(row.cpu),
+            row.rss_kib as f64 / 1024.0
+        );
+    }
+}
+
+fn write_deaths(text: &mut String, rows: &[Losses]) {
+    if rows.is_empty() {
+        return;
+    }
+    *text += "\n## Three of six hosts die at once\n\nUnder 2,000 requests a second, without retries, in the instant in \
+              which EDS calls them unhealthy: failed requests, a number a round.\n\n| proxy | failed |\n|---|---|\n";
+    for row in rows {
+        let counts: Vec<String> = row.failed.iter().map(u64::to_string).collect();
+        let _ = writeln!(text, "| {} | {} |", row.peer.name(), counts.join(", "));
     }
 }
 

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use crate::Options;
 use crate::forward::free_port;
-use crate::peer::{Peer, Protocol, Setup, ads_bootstrap};
+use crate::peer::{Balancing, Peer, Protocol, Setup, ads_bootstrap};
 use crate::process::Process;
 use crate::report::say;
 
@@ -69,6 +69,8 @@ async fn measure(peer: Peer, binary: &Path, clusters: usize) -> Result<Scaled> {
         backends: vec![backend.addr().port()],
         workers: 1,
         idle_clusters: clusters,
+        balancing: Balancing::RoundRobin,
+        access_log: None,
     };
     let mut process = peer.start(binary, &setup, "0", folder.path())?;
     let start = process.listening(setup.port, Duration::from_secs(120)).await?;
@@ -129,7 +131,7 @@ async fn over_ads(peer: Peer, binary: &Path, clusters: usize, first: &Backend) -
 }
 
 /// Asks until the backend of this name answers.
-async fn answered_by(port: u16, wanted: &str, since: Instant) -> Result<()> {
+pub(crate) async fn answered_by(port: u16, wanted: &str, since: Instant) -> Result<()> {
     let target = SocketAddr::from(([127, 0, 0, 1], port));
     loop {
         let load =
@@ -145,7 +147,7 @@ async fn answered_by(port: u16, wanted: &str, since: Instant) -> Result<()> {
 }
 
 /// Memory once it no longer grows.
-async fn settled(process: &mut Process) -> Result<u64> {
+pub(crate) async fn settled(process: &mut Process) -> Result<u64> {
     let mut last = 0;
     for _ in 0..40 {
         tokio::time::sleep(Duration::from_millis(250)).await;

@@ -4,10 +4,43 @@ use std::net::SocketAddr;
 
 use serde_json::{Value, json};
 
-use super::{Protocol, Setup};
+use super::{Balancing, Protocol, Setup};
+
+/// `meshConfig.accessLogFormat` as Istio has it when nothing is said.
+const ISTIO_FORMAT: &str = concat!(
+    "[%START_TIME%] \"%REQ(:METHOD)% %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)% %PROTOCOL%\" %RESPONSE_CODE% ",
+    "%RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS% %CONNECTION_TERMINATION_DETAILS% ",
+    "\"%UPSTREAM_TRANSPORT_FAILURE_REASON%\" %BYTES_RECEIVED% %BYTES_SENT% %DURATION% ",
+    "%RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)% \"%REQ(X-FORWARDED-FOR)%\" \"%REQ(USER-AGENT)%\" ",
+    "\"%REQ(X-REQUEST-ID)%\" \"%REQ(:AUTHORITY)%\" \"%UPSTREAM_HOST%\" %UPSTREAM_CLUSTER_RAW% ",
+    "%UPSTREAM_LOCAL_ADDRESS% %DOWNSTREAM_LOCAL_ADDRESS% %DOWNSTREAM_REMOTE_ADDRESS% ",
+    "%REQUESTED_SERVER_NAME% %ROUTE_NAME%\n",
+);
 
 pub(super) fn bootstrap(setup: &Setup) -> String {
-    let used = cluster("used", setup.protocol, &setup.backends, "127.0.0.1");
+    let mut used = cluster("used", setup.protocol, &setup.backends, "127.0.0.1");
+    used["lb_policy"] = setup.balancing.lb_policy().into();
+    if setup.balancing == Balancing::Weighted {
+        let hosts = &mut used["load_assignment"]["endpoints"][0]["lb_endpoints"];
+        for (index, host) in hosts.as_array_mut().into_iter().flatten().enumerate() {
+            host["load_balancing_weight"] = (index % 3 + 1).into();
+        }
+    }
+    let mut filter = filter(setup.protocol);
+    if setup.balancing.hashes() {
+        let routes = &mut filter["typed_config"]["route_config"]["virtual_hosts"][0]["routes"];
+        routes[0]["route"]["hash_policy"] = json!([{ "header": { "header_name": "x-key" } }]);
+    }
+    if let Some(file) = &setup.access_log {
+        filter["typed_config"]["access_log"] = json!([{
+            "name": "envoy.access_loggers.file",
+            "typed_config": {
+                "@type": "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog",
+                "path": file,
+                "log_format": { "text_format_source": { "inline_string": ISTIO_FORMAT } },
+            },
+        }]);
+    }
     let idle = (0..setup.idle_clusters).map(|index| {
         let ports: Vec<u16> = (0..10).map(|endpoint| 1000 + endpoint).collect();
         let address = format!("10.{}.{}.1", index / 250 % 250, index % 250);
@@ -26,7 +59,7 @@ pub(super) fn bootstrap(setup: &Setup) -> String {
             "listeners": [{
                 "name": "bench",
                 "address": address("127.0.0.1", setup.port),
-                "filter_chains": [{ "filters": [filter(setup.protocol)] }],
+                "filter_chains": [{ "filters": [filter] }],
             }],
             "clusters": clusters,
         },

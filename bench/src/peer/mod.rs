@@ -37,6 +37,53 @@ pub(crate) struct Setup {
     pub(crate) workers: usize,
     /// Clusters that exist beside the one that is used, ten endpoints each.
     pub(crate) idle_clusters: usize,
+    /// How the used cluster balances; HAProxy and nginx know round robin only.
+    pub(crate) balancing: Balancing,
+    /// Writes an access log in Istio's default format to this file; Envoy and Destrier only.
+    pub(crate) access_log: Option<PathBuf>,
+}
+
+/// How a host is chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Balancing {
+    RoundRobin,
+    /// Round robin with weights from 1 to 3.
+    Weighted,
+    LeastRequest,
+    Random,
+    /// By the header `x-key`.
+    RingHash,
+    /// By the header `x-key`.
+    Maglev,
+}
+
+impl Balancing {
+    /// `lb_policy`.
+    pub(crate) fn lb_policy(self) -> &'static str {
+        match self {
+            Self::RoundRobin | Self::Weighted => "ROUND_ROBIN",
+            Self::LeastRequest => "LEAST_REQUEST",
+            Self::Random => "RANDOM",
+            Self::RingHash => "RING_HASH",
+            Self::Maglev => "MAGLEV",
+        }
+    }
+
+    /// `Cluster.LbPolicy`.
+    pub(crate) fn lb_policy_number(self) -> i32 {
+        match self {
+            Self::RoundRobin | Self::Weighted => 0,
+            Self::LeastRequest => 1,
+            Self::RingHash => 2,
+            Self::Random => 3,
+            Self::Maglev => 5,
+        }
+    }
+
+    /// Whether requests carry a key.
+    pub(crate) fn hashes(self) -> bool {
+        matches!(self, Self::RingHash | Self::Maglev)
+    }
 }
 
 /// A proxy.
