@@ -39,8 +39,8 @@ pub enum HeaderFormat {
 }
 
 impl HeaderFormat {
-    /// Whether it is made of the request's head, which has to be kept then until it is made.
-    pub fn asks_for_request(&self) -> bool {
+    /// Whether it is made of the request's head.
+    fn asks_for_request(&self) -> bool {
         use FormatOperator as Op;
         let Self::Parts(parts) = self else { return false };
         parts.iter().any(|part| match part {
@@ -52,7 +52,7 @@ impl HeaderFormat {
                     | Op::Path(_)
                     | Op::QueryParam(_)
                     | Op::QueryParams(_)
-                                ),
+            ),
         })
     }
 }
@@ -72,23 +72,29 @@ pub enum AppendAction {
 }
 
 /// What all levels ask for, each in the order in which it is applied: what is applied later wins.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct HeaderMutations {
     /// Of requests.
     pub request: Box<[Arc<HeaderMutation>]>,
     /// Of answers.
     pub response: Box<[Arc<HeaderMutation>]>,
+    keeps_request: bool,
 }
 
 impl HeaderMutations {
-    /// Whether there is nothing to do.
-    pub fn is_empty(&self) -> bool {
-        self.request.is_empty() && self.response.is_empty()
+    /// `None` when nothing is asked for.
+    pub fn new(
+        request: Box<[Arc<HeaderMutation>]>,
+        response: Box<[Arc<HeaderMutation>]>,
+    ) -> Option<Self> {
+        let mut additions = response.iter().flat_map(|level| level.add.iter());
+        let keeps_request = additions.any(|addition| addition.value.asks_for_request());
+        let asked = !request.is_empty() || !response.is_empty();
+        asked.then_some(Self { request, response, keeps_request })
     }
 
-    /// Whether those of answers are made of the request's head.
-    pub fn response_asks_for_request(&self) -> bool {
-        let mut additions = self.response.iter().flat_map(|level| level.add.iter());
-        additions.any(|addition| addition.value.asks_for_request())
+    /// Whether headers of answers are made of the request's head, which has to be kept until then.
+    pub fn keeps_request(&self) -> bool {
+        self.keeps_request
     }
 }

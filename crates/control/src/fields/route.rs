@@ -3,21 +3,25 @@
 //! What selects, or changes on its way, a request is refused where it is not in force: the request
 //! would go elsewhere, or carry something that was to be taken from it.
 
+use envoy_types::pb::envoy::config::core::v3::HeaderValueOption;
 use envoy_types::pb::envoy::config::route::v3::{
-    DirectResponseAction, HeaderMatcher, RetryPolicy, Route, RouteAction, RouteConfiguration,
-    RouteMatch, VirtualHost, WeightedCluster,
+    DirectResponseAction, HeaderMatcher, QueryParameterMatcher, RedirectAction, RetryPolicy, Route,
+    RouteAction, RouteConfiguration, RouteMatch, VirtualHost, WeightedCluster,
     header_matcher::HeaderMatchSpecifier,
+    query_parameter_matcher::QueryParameterMatchSpecifier,
+    redirect_action::{PathRewriteSpecifier, SchemeRewriteSpecifier},
     retry_policy::RetryBackOff,
     route::Action,
     route_action::{
-        ClusterSpecifier, HashPolicy, HostRewriteSpecifier, UpgradeConfig,
+        ClusterSpecifier, HashPolicy, HostRewriteSpecifier, MaxStreamDuration,
+        RequestMirrorPolicy, UpgradeConfig,
         hash_policy::{Cookie, Header, PolicySpecifier},
     },
     route_match::PathSpecifier,
     weighted_cluster::{ClusterWeight, RandomValueSpecifier, cluster_weight},
 };
 use envoy_types::pb::envoy::r#type::matcher::v3::{
-    RegexMatcher, StringMatcher, regex_matcher::EngineType, string_matcher::MatchPattern,
+    RegexMatchAndSubstitute, RegexMatcher, StringMatcher, regex_matcher::EngineType, string_matcher::MatchPattern,
 };
 
 use super::{row, tables, within};
@@ -27,16 +31,16 @@ tables! {
         name: InForce,
         virtual_hosts: InForce nested,
         vhds: Refused,
-        internal_only_headers: Refused,
-        response_headers_to_add: Later,
-        response_headers_to_remove: Later,
-        request_headers_to_add: Refused,
-        request_headers_to_remove: Refused,
-        most_specific_header_mutations_wins: Tolerated,
+        internal_only_headers: InForce,
+        response_headers_to_add: InForce nested,
+        response_headers_to_remove: InForce,
+        request_headers_to_add: InForce nested,
+        request_headers_to_remove: InForce,
+        most_specific_header_mutations_wins: InForce,
         validate_clusters: Tolerated "a cluster may come later",
-        max_direct_response_body_size_bytes: Later,
+        max_direct_response_body_size_bytes: InForce,
         cluster_specifier_plugins: Refused,
-        request_mirror_policies: Later,
+        request_mirror_policies: InForce nested,
         ignore_port_in_host_matching: InForce,
         vhost_header: Refused,
         ignore_path_parameters_in_path_matching: Refused,
@@ -50,24 +54,24 @@ tables! {
         domains: InForce,
         routes: InForce nested,
         matcher: Refused,
-        require_tls: Refused,
+        require_tls: InForce,
         virtual_clusters: Tolerated,
         rate_limits: Tolerated "of use to a rate limit filter alone",
-        request_headers_to_add: Refused,
-        request_headers_to_remove: Refused,
-        response_headers_to_add: Later,
-        response_headers_to_remove: Later,
+        request_headers_to_add: InForce nested,
+        request_headers_to_remove: InForce,
+        response_headers_to_add: InForce nested,
+        response_headers_to_remove: InForce,
         cors: Refused,
         typed_per_filter_config: InForce "of tolerated filters",
-        include_request_attempt_count: Later,
-        include_attempt_count_in_response: Later,
+        include_request_attempt_count: InForce,
+        include_attempt_count_in_response: InForce,
         retry_policy: Later nested,
         retry_policy_typed_config: Later,
         hedge_policy: Later,
         include_is_timeout_retry_header: Later,
         per_request_buffer_limit_bytes: Later,
         request_body_buffer_limit: Later,
-        request_mirror_policies: Later,
+        request_mirror_policies: InForce nested,
         metadata: Tolerated,
         route_specifiers: Refused,
     }
@@ -78,10 +82,10 @@ tables! {
         metadata: Tolerated,
         decorator: Tolerated,
         typed_per_filter_config: InForce "of tolerated filters",
-        request_headers_to_add: Refused,
-        request_headers_to_remove: Refused,
-        response_headers_to_add: Later,
-        response_headers_to_remove: Later,
+        request_headers_to_add: InForce nested,
+        request_headers_to_remove: InForce,
+        response_headers_to_add: InForce nested,
+        response_headers_to_remove: InForce,
         tracing: Tolerated,
         per_request_buffer_limit_bytes: Later,
         stat_prefix: Tolerated,
@@ -90,7 +94,7 @@ tables! {
     }
     oneof action: Action {
         Route "route": InForce nested,
-        Redirect "redirect": Refused "not supported yet",
+        Redirect "redirect": InForce nested,
         DirectResponse "direct_response": InForce nested,
         FilterAction "filter_action": Refused,
         NonForwardingAction "non_forwarding_action": Refused,
@@ -98,9 +102,9 @@ tables! {
 
     message RouteMatch {
         case_sensitive: InForce,
-        runtime_fraction: Refused,
+        runtime_fraction: InForce "its default",
         headers: InForce nested,
-        query_parameters: Refused "not supported yet",
+        query_parameters: InForce nested,
         cookies: Refused,
         grpc: InForce,
         tls_context: Refused,
@@ -151,6 +155,59 @@ tables! {
         GoogleRe2 "google_re2": InForce "the only engine; its program size is not looked at",
     }
 
+    message QueryParameterMatcher {
+        name: InForce,
+    }
+    oneof query_parameter_match_specifier: QueryParameterMatchSpecifier {
+        StringMatch "string_match": InForce nested,
+        PresentMatch "present_match": InForce "false asks for no more than true, as in Envoy",
+    }
+
+    message RedirectAction {
+        host_redirect: InForce,
+        port_redirect: InForce,
+        response_code: InForce,
+        strip_query: InForce,
+    }
+    oneof scheme_rewrite_specifier: SchemeRewriteSpecifier {
+        HttpsRedirect "https_redirect": InForce,
+        SchemeRedirect "scheme_redirect": InForce,
+    }
+    oneof path_rewrite_specifier: PathRewriteSpecifier {
+        PathRedirect "path_redirect": InForce,
+        PrefixRewrite "prefix_rewrite": InForce,
+        RegexRewrite "regex_rewrite": InForce nested,
+        PathRewrite "path_rewrite": Refused,
+    }
+
+    message HeaderValueOption {
+        header: InForce "values with the operators of access logs",
+        append: InForce "deprecated for append_action",
+        append_action: InForce,
+        keep_empty_value: InForce,
+    }
+
+    message MaxStreamDuration {
+        max_stream_duration: InForce,
+        grpc_timeout_header_max: InForce,
+        grpc_timeout_header_offset: InForce,
+    }
+
+    message RequestMirrorPolicy {
+        cluster: InForce,
+        cluster_header: Refused,
+        runtime_fraction: InForce "its default",
+        trace_sampled: Tolerated,
+        disable_shadow_host_suffix_append: InForce,
+        request_headers_mutations: Refused,
+        host_rewrite_literal: InForce,
+    }
+
+    message RegexMatchAndSubstitute {
+        pattern: InForce nested,
+        substitution: InForce,
+    }
+
     message DirectResponseAction {
         status: InForce,
         body: InForce "inline",
@@ -158,33 +215,33 @@ tables! {
     }
 
     message RouteAction {
-        cluster_not_found_response_code: Later "503",
+        cluster_not_found_response_code: InForce,
         metadata_match: InForce "namespace envoy.lb",
         prefix_rewrite: InForce,
-        regex_rewrite: Refused "not supported yet",
+        regex_rewrite: InForce nested,
         path_rewrite_policy: Refused,
         path_rewrite: Refused,
-        append_x_forwarded_host: Later,
+        append_x_forwarded_host: InForce,
         timeout: InForce,
         idle_timeout: InForce,
         flush_timeout: Later,
         early_data_policy: Tolerated "there is no early data",
         retry_policy: Later nested,
         retry_policy_typed_config: Later,
-        request_mirror_policies: Later,
+        request_mirror_policies: InForce nested,
         priority: InForce,
         rate_limits: Tolerated "of use to a rate limit filter alone",
         include_vh_rate_limits: Tolerated "of use to a rate limit filter alone",
         hash_policy: InForce nested,
         cors: Refused,
-        max_grpc_timeout: Later,
-        grpc_timeout_offset: Later,
+        max_grpc_timeout: InForce,
+        grpc_timeout_offset: InForce,
         upgrade_configs: InForce nested,
         internal_redirect_policy: Later,
         internal_redirect_action: Later,
         max_internal_redirects: Later,
         hedge_policy: Later,
-        max_stream_duration: Later,
+        max_stream_duration: InForce nested,
     }
     oneof cluster_specifier: ClusterSpecifier {
         Cluster "cluster": InForce,
@@ -194,10 +251,10 @@ tables! {
         InlineClusterSpecifierPlugin "inline_cluster_specifier_plugin": Refused,
     }
     oneof host_rewrite_specifier: HostRewriteSpecifier {
-        HostRewriteLiteral "host_rewrite_literal": Refused "not supported yet",
-        AutoHostRewrite "auto_host_rewrite": Refused "not supported yet",
-        HostRewriteHeader "host_rewrite_header": Refused "not supported yet",
-        HostRewritePathRegex "host_rewrite_path_regex": Refused "not supported yet",
+        HostRewriteLiteral "host_rewrite_literal": InForce,
+        AutoHostRewrite "auto_host_rewrite": InForce "false",
+        HostRewriteHeader "host_rewrite_header": InForce,
+        HostRewritePathRegex "host_rewrite_path_regex": InForce nested,
         HostRewrite "host_rewrite": Refused "not supported yet",
     }
 
@@ -222,14 +279,14 @@ tables! {
         cluster_header: Refused,
         weight: InForce,
         metadata_match: InForce "namespace envoy.lb",
-        request_headers_to_add: Refused,
-        request_headers_to_remove: Refused,
-        response_headers_to_add: Later,
-        response_headers_to_remove: Later,
+        request_headers_to_add: InForce nested,
+        request_headers_to_remove: InForce,
+        response_headers_to_add: InForce nested,
+        response_headers_to_remove: InForce,
         typed_per_filter_config: InForce "of tolerated filters",
     }
     oneof host_rewrite_specifier: cluster_weight::HostRewriteSpecifier {
-        HostRewriteLiteral "host_rewrite_literal": Refused "not supported yet",
+        HostRewriteLiteral "host_rewrite_literal": InForce,
     }
 
     message RetryPolicy {
@@ -267,7 +324,7 @@ tables! {
 
     message Header {
         header_name: InForce,
-        regex_rewrite: InForce,
+        regex_rewrite: InForce nested,
     }
 
     message Cookie {

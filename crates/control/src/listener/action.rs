@@ -4,22 +4,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use destrier_policy::{
-    ClusterChoice, DirectResponse, ForwardAction, MetadataMatch, PathRewrite, RetryPolicy,
-    RoutingPriority, UpgradeConfig, WeightedCluster,
+    ClusterChoice, DirectResponse, ForwardAction, GrpcTimeout, MetadataMatch, RetryPolicy,
+    RoutingPriority, StreamDuration, UpgradeConfig, WeightedCluster,
 };
 use envoy_types::pb::envoy::config::core::v3 as core;
 use envoy_types::pb::envoy::config::route::v3 as route;
 use envoy_types::pb::envoy::extensions::retry::host::previous_hosts::v3::PreviousHostsPredicate;
 use envoy_types::pb::google::protobuf;
+use http::StatusCode;
 use prost::Name;
 
 use super::filters::per_filter_config;
 use super::hash_policy::hash_policies;
 use super::metadata_match::metadata_match;
+use super::mutation::{Level, join, level_fields};
+use super::rewrite::{header_value, host_rewrite, mirrors, path_rewrite};
 use crate::path::FieldPath;
 use crate::proto;
 use crate::report::Report;
 use route::route_action::ClusterSpecifier;
+use route::weighted_cluster::cluster_weight::HostRewriteSpecifier;
 
 /// The longest timeout there is, for one that is switched off where an outer one must not hold.
 const NEVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
@@ -48,11 +52,19 @@ pub(super) fn forward(
     let upgrades = upgrades.collect();
     let metadata_match = metadata_match(value.metadata_match.as_ref(), None, path, report);
     let choice = cluster(value, metadata_match.as_ref(), path, report)?;
+    let path_rewrite = path_rewrite(value, path, report);
+    let host_rewrite = host_rewrite(value, path, report);
+    let (stream_duration, max_grpc_timeout) = durations(value, path, report);
+    let mirrors = mirrors(&value.request_mirror_policies, path, report);
+    let not_found = cluster_not_found(value, path, report);
     Some(ForwardAction {
-        path_rewrite: Some(value.prefix_rewrite.as_str())
-            .filter(|prefix| !prefix.is_empty())
-            .map(|prefix| PathRewrite::Prefix(prefix.into())),
+        cluster_not_found: not_found?,
+        path_rewrite,
+        host_rewrite,
+        append_x_forwarded_host: value.append_x_forwarded_host,
         timeout,
+        stream_duration,
+        max_grpc_timeout,
         idle_timeout: idle_timeout.map(|timeout| if timeout.is_zero() { NEVER } else { timeout }),
         priority: match priority? {
             core::RoutingPriority::Default => RoutingPriority::Default,
@@ -62,8 +74,46 @@ pub(super) fn forward(
         hash,
         metadata_match,
         upgrades,
+        mirrors,
         ..ForwardAction::new(choice)
     })
+}
+
+fn cluster_not_found(
+    value: &route::RouteAction,
+    path: &FieldPath<'_>,
+    report: &mut Report<'_>,
+) -> Option<StatusCode> {
+    use route::route_action::ClusterNotFoundResponseCode as Code;
+    let code = proto::enumeration(value.cluster_not_found_response_code);
+    Some(match report.check(&path.field("cluster_not_found_response_code"), code)? {
+        Code::ServiceUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+        Code::NotFound => StatusCode::NOT_FOUND,
+        Code::InternalServerError => StatusCode::INTERNAL_SERVER_ERROR,
+    })
+}
+
+/// `max_stream_duration`, and the deprecated form of what it says about gRPC.
+#[expect(deprecated, reason = "Istio still sends the older form")]
+fn durations(
+    value: &route::RouteAction,
+    path: &FieldPath<'_>,
+    report: &mut Report<'_>,
+) -> (Option<StreamDuration>, Option<GrpcTimeout>) {
+    let max = duration(&value.max_grpc_timeout, path, "max_grpc_timeout", report);
+    let offset = duration(&value.grpc_timeout_offset, path, "grpc_timeout_offset", report);
+    let older = max.map(|max| GrpcTimeout { max, offset: offset.unwrap_or_default() });
+    let stream = value.max_stream_duration.as_ref().map(|value| {
+        let path = path.field("max_stream_duration");
+        let max = duration(&value.max_stream_duration, &path, "max_stream_duration", report);
+        let field = "grpc_timeout_header_max";
+        let most = duration(&value.grpc_timeout_header_max, &path, field, report);
+        let field = "grpc_timeout_header_offset";
+        let offset = duration(&value.grpc_timeout_header_offset, &path, field, report);
+        let offset = offset.unwrap_or_default();
+        StreamDuration { max, grpc: most.map(|max| GrpcTimeout { max, offset }) }
+    });
+    (stream, older)
 }
 
 /// One entry of `upgrade_configs`, here or of the connection manager.
@@ -101,9 +151,14 @@ fn cluster(
                     report.refuse(&path.field("name"), "must not be empty");
                 }
                 per_filter_config(&choice.typed_per_filter_config, &path, report);
+                let level = Level::read(level_fields!(choice), &path, report);
+                let host = choice.host_rewrite_specifier.as_ref();
+                let host = host.and_then(|HostRewriteSpecifier::HostRewriteLiteral(host)| {
+                    report.check(&path.field("host_rewrite_literal"), header_value(host))
+                });
                 WeightedCluster {
-                    mutations: None,
-                    host_rewrite: None,
+                    mutations: join([&level]),
+                    host_rewrite: host.filter(|host| !host.is_empty()),
                     name: choice.name.as_str().into(),
                     weight: choice.weight.as_ref().map_or(0, |weight| weight.value),
                     metadata_match: metadata_match(

@@ -1,9 +1,13 @@
 //! What a route looks at: `RouteMatch`, `HeaderMatcher`, `StringMatcher`.
 
-use destrier_policy::{HeaderMatch, HeaderMatcher, PathMatch, RouteMatch, StringMatcher, Text};
+use destrier_policy::{
+    HeaderMatch, HeaderMatcher, PathMatch, QueryMatch, QueryMatcher, RouteMatch, StringMatcher,
+    Text,
+};
 use envoy_types::pb::envoy::config::route::v3 as route;
 use envoy_types::pb::envoy::r#type::matcher::v3 as matcher;
 
+use super::rewrite::runtime_fraction;
 use crate::path::FieldPath;
 use crate::proto::Fault;
 use crate::report::Report;
@@ -26,8 +30,45 @@ pub(super) fn route_match(
     if value.grpc.is_some() {
         headers = headers.map(|headers| headers.into_iter().chain([grpc()]).collect());
     }
+    let query_path = path.field("query_parameters");
+    let query = value.query_parameters.iter().enumerate();
+    let query =
+        query.map(|(index, parameter)| query_matcher(parameter, &query_path.index(index), report));
+    let query: Vec<_> = query.collect();
+    let share = value
+        .runtime_fraction
+        .as_ref()
+        .map(|fraction| report.check(&path.field("runtime_fraction"), runtime_fraction(fraction)));
     let path_match = path_match(value, path, report)?;
-    Some(RouteMatch { headers: headers?.into(), ..RouteMatch::path(path_match) })
+    Some(RouteMatch {
+        path: path_match,
+        headers: headers?.into(),
+        query: query.into_iter().collect::<Option<_>>()?,
+        share: match share {
+            Some(share) => Some(share?),
+            None => None,
+        },
+    })
+}
+
+/// `QueryParameterMatcher`; `None` when it has been refused.
+fn query_matcher(
+    value: &route::QueryParameterMatcher,
+    path: &FieldPath<'_>,
+    report: &mut Report<'_>,
+) -> Option<QueryMatcher> {
+    use route::query_parameter_matcher::QueryParameterMatchSpecifier as Specifier;
+    if value.name.is_empty() {
+        report.refuse(&path.field("name"), "must not be empty");
+    }
+    let condition = match &value.query_parameter_match_specifier {
+        // That false asks for no more than true is what Envoy makes of it.
+        Some(Specifier::PresentMatch(_)) | None => QueryMatch::Present,
+        Some(Specifier::StringMatch(text)) => {
+            QueryMatch::String(string_matcher(text, &path.field("string_match"), report)?)
+        }
+    };
+    Some(QueryMatcher { name: value.name.as_str().into(), condition })
 }
 
 /// `grpc`: by content type, as Envoy tells a gRPC request.

@@ -3,6 +3,7 @@
 
 mod access_log;
 mod action;
+mod edge;
 mod filters;
 mod format;
 pub(crate) mod hash_policy;
@@ -10,6 +11,9 @@ mod http;
 mod log_filter;
 pub(crate) mod matchers;
 mod metadata_match;
+mod mutation;
+mod redirect;
+mod rewrite;
 mod routes;
 mod tcp_proxy;
 
