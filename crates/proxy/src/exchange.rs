@@ -4,12 +4,13 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use destrier_policy::AccessLogType;
 use destrier_upstream::{BodyError, ResponseFlag, UpstreamInfo};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use smallvec::SmallVec;
 use tokio::time::Instant;
 
-use crate::access_log::{Captured, HttpLine};
+use crate::access_log::{Captured, Heads, HttpLine};
 use crate::alarm::Alarm;
 use crate::connection::Ends;
 use crate::progress::RequestProgress;
@@ -109,7 +110,7 @@ impl Exchange {
     /// Notes what the access log says of the request, in the form in which it is forwarded.
     pub(crate) fn note_request<B>(&mut self, request: &http::Request<B>) {
         if let Some(captured) = &mut self.captured {
-            captured.request(&self.scope.logs, request);
+            captured.request(&self.scope.logs.wanted, request);
         }
     }
 
@@ -118,14 +119,14 @@ impl Exchange {
         self.status = Some(status);
         self.scope.stats.answered(status);
         if let Some(captured) = &mut self.captured {
-            captured.response(&self.scope.logs, headers);
+            captured.response(&self.scope.logs.wanted, status, headers);
         }
     }
 
     /// Notes the trailers of the answer.
     pub(crate) fn note_trailers(&mut self, trailers: &HeaderMap) {
         if let Some(captured) = &mut self.captured {
-            captured.trailers(&self.scope.logs, trailers);
+            captured.trailers(&self.scope.logs.wanted, trailers);
         }
     }
 
@@ -177,6 +178,14 @@ impl Exchange {
         self.progress.as_ref().is_none_or(|progress| progress.ended_at().is_some())
     }
 
+    /// Writes a line about the request as it stands.
+    pub(crate) fn log(&self, kind: AccessLogType, now: Instant) {
+        let Some(captured) = &self.captured else { return };
+        let logs = &self.scope.logs;
+        let heads = Heads::Kept(captured, &logs.wanted);
+        logs.write(&HttpLine { exchange: self, heads, now, kind, local_reply: b"" });
+    }
+
     /// The end, whichever it was; counts only once.
     pub(crate) fn end(&mut self) {
         if std::mem::replace(&mut self.ended, true) {
@@ -186,10 +195,7 @@ impl Exchange {
         stats.downstream_rq_active.dec();
         let now = Instant::now();
         stats.downstream_rq_time.record(now - self.timers.started);
-        if let Some(captured) = self.captured.take() {
-            let line = HttpLine { exchange: self, captured: &captured, ended: now };
-            self.scope.logs.write_http(&line);
-        }
+        self.log(AccessLogType::DownstreamEnd, now);
     }
 }
 

@@ -8,13 +8,15 @@ use destrier_policy::Address;
 use destrier_upstream::{Counter, Gauge, Histogram, Stat, StatValue};
 use http::StatusCode;
 
+use crate::access_log::LogStats;
+
 /// Statistics of all listeners, connection managers and TCP proxies.
 #[derive(Default)]
 pub struct ProxyStats {
     listeners: Table<ListenerStats>,
     http: Table<HttpStats>,
     tcp: Table<TcpStats>,
-    lost_lines: Arc<Counter>,
+    access_log: Arc<LogStats>,
 }
 
 type Table<S> = Mutex<BTreeMap<Arc<str>, Arc<S>>>;
@@ -26,7 +28,7 @@ impl ProxyStats {
     /// `listener.<address>.downstream_cx_total`, `http.<stat_prefix>.downstream_rq_2xx`,
     /// `tcp.<stat_prefix>.downstream_cx_total`, ... Colons of an address are written as underscores.
     pub fn visit(&self, visit: &mut dyn FnMut(&str, StatValue<'_>)) {
-        visit("destrier.access_log.lines_lost", self.lost_lines.value());
+        self.access_log.each(&mut |name, stat| visit(name, stat.value()));
         visit_table("http", &self.http, visit, HttpStats::each_field);
         visit_table("listener", &self.listeners, visit, ListenerStats::each_field);
         visit_table("tcp", &self.tcp, visit, TcpStats::each_field);
@@ -34,15 +36,15 @@ impl ProxyStats {
 
     /// Sets every counter to zero; gauges and histograms stay.
     pub fn reset_counters(&self) {
-        self.lost_lines.reset();
+        self.access_log.each(&mut |_, stat| stat.reset());
         reset_table(&self.http, HttpStats::each_field);
         reset_table(&self.listeners, ListenerStats::each_field);
         reset_table(&self.tcp, TcpStats::each_field);
     }
 
-    /// Lines of access logs that could not be written.
-    pub(crate) fn lost_lines(&self) -> Arc<Counter> {
-        Arc::clone(&self.lost_lines)
+    /// Of access logs.
+    pub(crate) fn access_log(&self) -> &Arc<LogStats> {
+        &self.access_log
     }
 
     pub(crate) fn listener(&self, address: &Address) -> Arc<ListenerStats> {

@@ -17,6 +17,8 @@ pub(crate) enum Expired {
     Idle,
     /// The route's `timeout`, from the end of the request to the end of the response.
     Response,
+    /// `max_stream_duration` of the route or the connection manager.
+    Duration,
 }
 
 /// All deadlines of an exchange on one alarm.
@@ -29,6 +31,8 @@ pub(crate) struct Timers {
     pub(crate) idle: Option<Duration>,
     /// Longest time from the end of the request to the end of the response.
     pub(crate) response: Option<Duration>,
+    /// Longest time from the head of the request to the end of the response.
+    pub(crate) duration: Option<Duration>,
     /// When the last byte of the response moved.
     pub(crate) response_moved: Instant,
     /// Reused from exchange to exchange.
@@ -38,7 +42,15 @@ pub(crate) struct Timers {
 impl Timers {
     /// Those that count from the beginning of a request.
     pub(crate) fn new(started: Instant, alarm: Alarm) -> Self {
-        Self { started, request: None, idle: None, response: None, response_moved: started, alarm }
+        Self {
+            started,
+            request: None,
+            idle: None,
+            response: None,
+            duration: None,
+            response_moved: started,
+            alarm,
+        }
     }
 
     /// Ready when a deadline has passed; registers the task otherwise. To be called after everything that
@@ -72,7 +84,8 @@ impl Timers {
         let response = self.response.zip(request_end);
         let response = response.map(|(timeout, end)| (end + timeout, Expired::Response));
         let idle = self.idle.map(|timeout| (moved + timeout, Expired::Idle));
-        [request, response, idle].into_iter().flatten().min_by_key(|(deadline, _)| *deadline)
+        let duration = self.duration.map(|timeout| (self.started + timeout, Expired::Duration));
+        [request, response, idle, duration].into_iter().flatten().min_by_key(|(deadline, _)| *deadline)
     }
 }
 
@@ -97,6 +110,10 @@ mod tests {
         assert_eq!(expired(&mut timers, None).await, Expired::Response);
         assert_eq!(start.elapsed(), SECOND * 4);
         timers.response = None;
+        timers.duration = Some(SECOND * 7);
+        assert_eq!(expired(&mut timers, None).await, Expired::Duration);
+        assert_eq!(start.elapsed(), SECOND * 7);
+        timers.duration = None;
         assert_eq!(expired(&mut timers, None).await, Expired::Idle);
         assert_eq!(start.elapsed(), SECOND * 9);
     }

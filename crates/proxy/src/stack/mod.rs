@@ -1,12 +1,14 @@
 //! What happens to each request, in the order in which it happens: a layer is a directory here.
 //!
 //! `trace` counts; `rescue` turns every failure into an answer, the one place that does; `sanitize` makes
-//! the headers those of a proxy; `route` chooses; `timeout` sets the deadlines and waits for the head.
+//! the headers those of a proxy; `route` chooses; `mutate` does what the route says about headers, path and
+//! host; `timeout` waits for the head within the deadlines.
 //!
 //! The layers have tower's shape (a layer value without state, a service that is generic over its inner
 //! one), but not its trait: a handler borrows the [`Exchange`] and the future of an `async fn` has no name,
 //! and tower's `Service` would want it boxed. Nothing here is.
 
+mod mutate;
 mod rescue;
 mod route;
 mod sanitize;
@@ -22,7 +24,7 @@ use tower_layer::Layer;
 use crate::exchange::Exchange;
 
 pub(crate) use rescue::{AnswerForm, ClientLeft, LocalReply, Refusal, grpc_code, reply};
-pub(crate) use route::{RouteRef, Routed, authority};
+pub(crate) use route::{Lot, RouteRef, Routed, authority, authority_of};
 
 /// Answers requests.
 pub(crate) trait Handle<R> {
@@ -61,12 +63,13 @@ impl Dispatch for Forward {
 
 /// All layers over a way to send.
 pub(crate) type Stack<D> =
-    trace::Trace<rescue::Rescue<sanitize::Sanitize<route::Router<timeout::Timeout<D>>>>>;
+    trace::Trace<rescue::Rescue<sanitize::Sanitize<route::Router<mutate::Mutate<timeout::Timeout<D>>>>>>;
 
 /// Puts the layers together.
 pub(crate) fn stack<D: Dispatch>(dispatch: D) -> Stack<D> {
     let timeout = timeout::TimeoutLayer.layer(dispatch);
-    let route = route::RouteLayer.layer(timeout);
+    let mutate = mutate::MutateLayer.layer(timeout);
+    let route = route::RouteLayer.layer(mutate);
     let sanitize = sanitize::SanitizeLayer.layer(route);
     let rescue = rescue::RescueLayer.layer(sanitize);
     trace::TraceLayer.layer(rescue)

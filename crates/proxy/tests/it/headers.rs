@@ -44,7 +44,7 @@ async fn rig(variant: &str, protocol: UpstreamProtocol) -> Rig {
     let timeout = std::time::Duration::from_secs(3);
     let shorter = forward_with("c", |action| {
         action.timeout = Some(timeout);
-        action.prefix_rewrite = Some("/echo".into());
+        action.path_rewrite = Some(destrier_policy::PathRewrite::Prefix("/echo".into()));
     });
     let routes = vec![route("/timeout", shorter), route("/", forward("c"))];
     let hosts = vec![virtual_host("v", &["h1.example", "h2.example"], routes)];

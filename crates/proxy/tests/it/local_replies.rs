@@ -73,7 +73,7 @@ async fn rig(name: &str, behind: Behind, log: &Log) -> (Rig, Vec<Client>) {
         "direct-response-503" => direct(503, ""),
         "weighted-cluster-not-found" => forward_with(name, |action| {
             let clusters =
-                Box::from([WeightedCluster { name: name.into(), weight: 1, metadata_match: None }]);
+                Box::from([WeightedCluster::new(name.into(), 1)]);
             action.cluster = ClusterChoice::Weighted { clusters, total: 1 };
         }),
         "route-timeout" | "route-timeout-after-headers" => {

@@ -135,7 +135,7 @@ async fn clusters_by_weight() {
         |name: &'static str| Backend::start(move |mut peer| async move { peer.send(name).await });
     let (a, b) = (named("a").await, named("b").await);
     let choice =
-        |name: &str, weight| WeightedCluster { name: name.into(), weight, metadata_match: None };
+        |name: &str, weight| WeightedCluster::new(name.into(), weight);
     let clusters = Box::from([choice("a", 0), choice("b", 1)]);
     let rig = Rig::builder()
         .cluster(cluster("a", UpstreamProtocol::Http1), &[a.address])

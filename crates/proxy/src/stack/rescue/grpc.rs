@@ -19,7 +19,12 @@ pub(crate) enum AnswerForm {
 impl AnswerForm {
     /// `application/grpc`, or that with a `+` and a suffix (Envoy: `Grpc::Common::hasGrpcContentType`).
     pub(crate) fn of<B>(request: &Request<B>) -> Self {
-        let kind = request.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+        Self::of_headers(request.headers())
+    }
+
+    /// The same, by the headers of a request.
+    pub(crate) fn of_headers(headers: &HeaderMap) -> Self {
+        let kind = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
         match kind.and_then(|kind| kind.strip_prefix(b"application/grpc")) {
             Some([] | [b'+', ..]) => Self::Grpc,
             _ => Self::Http,
@@ -40,9 +45,9 @@ pub(crate) fn grpc_code(status: StatusCode) -> &'static str {
 }
 
 /// Writes the answer's headers.
-pub(super) fn write(headers: &mut HeaderMap, status: StatusCode, message: &[u8]) {
+pub(super) fn write(headers: &mut HeaderMap, status: &'static str, message: &[u8]) {
     headers.insert(CONTENT_TYPE, APPLICATION_GRPC);
-    headers.insert(GRPC_STATUS, HeaderValue::from_static(grpc_code(status)));
+    headers.insert(GRPC_STATUS, HeaderValue::from_static(status));
     if let Some(value) = Some(message).filter(|message| !message.is_empty()).and_then(encode) {
         headers.insert(GRPC_MESSAGE, value);
     }

@@ -22,19 +22,24 @@ pub(crate) fn reply(
     }
     let mut response = Response::new(Body::empty());
     *response.status_mut() = reply.status;
+    if let Some(headers) = reply.headers {
+        *response.headers_mut() = *headers;
+    }
     let headers = response.headers_mut();
     if let Some((name, value)) = reply.header {
         headers.insert(name, HeaderValue::from_static(value));
     }
     match form {
         AnswerForm::Grpc => {
-            grpc::write(headers, reply.status, &reply.body);
+            let status = reply.grpc_status.unwrap_or_else(|| grpc::grpc_code(reply.status));
+            grpc::write(headers, status, &reply.body);
             *response.status_mut() = StatusCode::OK;
         }
         AnswerForm::Http if reply.body.is_empty() => {}
         AnswerForm::Http => {
             headers.insert(CONTENT_LENGTH, HeaderValue::from(reply.body.len()));
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+            // A route may say what its body is.
+            headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static("text/plain"));
             *response.body_mut() = Body::full(reply.body);
         }
     }

@@ -2,8 +2,11 @@
 
 mod find;
 mod layer;
+mod redirect;
+mod rewrite;
 mod service;
 
-pub(crate) use find::{RouteRef, authority};
+pub(crate) use find::{Lot, RouteRef, authority, authority_of};
 pub(crate) use layer::RouteLayer;
+pub(crate) use rewrite::{Original, rewrite_host, rewrite_path, set_host};
 pub(crate) use service::{Routed, Router};

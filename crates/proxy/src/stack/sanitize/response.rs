@@ -1,19 +1,16 @@
 //! What is added to every answer.
 
-use std::borrow::Cow;
 use std::cell::RefCell;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use destrier_policy::ServerHeader;
-use http::header::{DATE, HeaderName, HeaderValue, SERVER};
-use http::{HeaderMap, Response};
+use http::Response;
+use http::header::{DATE, HeaderValue, SERVER};
 use tokio::time::Instant;
 
 use super::forwarded::X_REQUEST_ID;
 use super::via;
 use crate::exchange::Exchange;
-
-const SERVICE_TIME: HeaderName = HeaderName::from_static("x-envoy-upstream-service-time");
 
 /// Adds `date`, unless the answer has one, and what the connection manager says of itself and the request.
 pub(crate) fn stamp<B>(exchange: &mut Exchange, response: &mut Response<B>) {
@@ -36,18 +33,6 @@ pub(crate) fn stamp<B>(exchange: &mut Exchange, response: &mut Response<B>) {
     if let Some(id) = exchange.request_id.take() {
         headers.insert(X_REQUEST_ID, id);
     }
-}
-
-/// Rewrites the headers of a cluster's answer. The time is counted from the end of the request.
-pub(super) fn rewrite(exchange: &mut Exchange, headers: &mut HeaderMap) {
-    exchange.details = Cow::Borrowed("via_upstream");
-    if exchange.scope.policy.suppress_envoy_headers {
-        return;
-    }
-    let answered = *exchange.answered.get_or_insert_with(Instant::now);
-    let asked = exchange.progress.as_ref().and_then(|progress| progress.ended_at());
-    let taken = answered.saturating_duration_since(asked.unwrap_or(exchange.timers.started));
-    headers.insert(SERVICE_TIME, HeaderValue::from(taken.as_millis() as u64));
 }
 
 /// The date of this second, made once per second and worker.

@@ -6,7 +6,7 @@ use http::uri::{Authority, PathAndQuery, Uri};
 use http::{Method, Request, Response, StatusCode};
 
 use super::path::{self, PathOutcome};
-use super::{forwarded, host, response};
+use super::{forwarded, host};
 use crate::exchange::Exchange;
 use crate::stack::{AnswerForm, Handle, LocalReply, Refusal, authority};
 
@@ -50,7 +50,6 @@ where
         let headers = response.headers_mut();
         let upgrade = if switching { headers.remove(UPGRADE) } else { None };
         remove_hop_by_hop_response(headers);
-        response::rewrite(exchange, headers);
         if let Some(upgrade) = upgrade {
             headers.insert(UPGRADE, upgrade);
         }

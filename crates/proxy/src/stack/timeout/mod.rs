@@ -1,7 +1,9 @@
-//! Innermost: starts the clock of the route, sends, and waits for the head of the answer.
+//! Innermost: sends, and waits for the head of the answer until a deadline of the route passes.
 
+mod deadline;
 mod layer;
 mod service;
 
+pub(crate) use deadline::settle;
 pub(crate) use layer::TimeoutLayer;
 pub(crate) use service::Timeout;

@@ -1,17 +1,16 @@
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::task::Poll;
-use std::time::Duration;
 
-use destrier_upstream::{Body, Caller, Downstream, ForwardError, Limit, Preference, Target};
+use destrier_policy::{ClusterChoice, RouteAction};
+use destrier_upstream::{Affinity, Body, Caller, Downstream, ForwardError, Limit, Target};
 use http::Response;
-use http::header::{HeaderName, HeaderValue};
+use http::header::SET_COOKIE;
 
+use crate::connection::Ends;
 use crate::exchange::{Exchange, Protocol};
-use crate::stack::{Dispatch, Handle, LocalReply, Refusal, Routed};
+use crate::stack::{Dispatch, Handle, LocalReply, Lot, Refusal, RouteRef, Routed};
 use crate::timers::Expired;
-
-const EXPECTED_TIMEOUT: HeaderName = HeaderName::from_static("x-envoy-expected-rq-timeout-ms");
 
 /// Sends within the deadlines of the exchange. They hold for the body of the answer as well, where whoever
 /// writes it out watches them.
@@ -28,19 +27,15 @@ impl<D: Dispatch> Handle<Routed> for Timeout<D> {
         exchange: &mut Exchange,
         routed: Routed,
     ) -> Result<Response<Body>, Refusal> {
-        let Routed { mut request, cluster, priority, timeout } = routed;
-        if let Some(timeout) = timeout {
-            request.headers_mut().insert(EXPECTED_TIMEOUT, milliseconds(timeout));
-        }
+        let Routed { request, route, cluster, priority, mut lot } = routed;
         let downstream = match exchange.protocol {
             Protocol::Http10 | Protocol::Http11 => Downstream::Http1,
             Protocol::Http2 => Downstream::Http2,
         };
-        let target =
-            Target { cluster: &cluster, priority, downstream, preference: Preference::default() };
+        let affinity = affinity(&route, &mut lot, &exchange.ends);
+        let target = Target { cluster: &cluster, priority, downstream, affinity };
         let answer = {
             let Exchange { timers, progress, upstream, .. } = &mut *exchange;
-            timers.response = timeout;
             let mut sending = pin!(self.inner.dispatch(target, request, upstream));
             poll_fn(|cx| {
                 if let Poll::Ready(answer) = sending.as_mut().poll(cx) {
@@ -54,7 +49,11 @@ impl<D: Dispatch> Handle<Routed> for Timeout<D> {
             .await
         };
         match answer {
-            Ok(Ok(answer)) => Ok(answer),
+            Ok(Ok(mut answer)) => {
+                let cookies = exchange.upstream.cookies.drain(..);
+                answer.headers_mut().extend(cookies.map(|cookie| (SET_COOKIE, cookie)));
+                Ok(answer)
+            }
             Ok(Err(error)) => {
                 if error == ForwardError::NoCluster {
                     exchange.scope.stats.no_cluster.inc();
@@ -70,12 +69,19 @@ impl<D: Dispatch> Handle<Routed> for Timeout<D> {
     }
 }
 
-fn milliseconds(timeout: Duration) -> HeaderValue {
-    match timeout.as_millis() as u64 {
-        // The default needs no text made.
-        15_000 => HeaderValue::from_static("15000"),
-        other => HeaderValue::from(other),
-    }
+/// What the route wants of the host.
+fn affinity<'a>(route: &'a RouteRef, lot: &mut Lot, ends: &Ends) -> Affinity<'a> {
+    let RouteAction::Forward(action) = &route.get().action else { return Affinity::default() };
+    let metadata = match &action.cluster {
+        ClusterChoice::One(_) => &action.metadata_match,
+        // That of the route is merged into each.
+        ClusterChoice::Weighted { .. } => {
+            let choice = action.cluster.weighted(lot.get());
+            choice.map_or(&None, |choice| &choice.metadata_match)
+        }
+    };
+    let client = ends.peer.ip().map(|peer| peer.ip());
+    Affinity { metadata: metadata.as_deref(), hash_policies: &action.hash, client }
 }
 
 fn refuse(exchange: &Exchange, expired: Expired) -> LocalReply {
@@ -88,6 +94,10 @@ fn refuse(exchange: &Exchange, expired: Expired) -> LocalReply {
         Expired::Idle => {
             stats.downstream_rq_idle_timeout.inc();
             LocalReply::stream_idle()
+        }
+        Expired::Duration => {
+            stats.downstream_rq_max_duration_reached.inc();
+            LocalReply::stream_duration()
         }
         Expired::Response => {
             let upstream = &exchange.upstream;
