@@ -126,7 +126,7 @@ fn subset_policy(json: &Json) -> SubsetPolicy {
         fallback: fallback(selector, SubsetFallback::NotDefined),
         single_host_per_subset: selector["single_host_per_subset"] == Json::Bool(true),
     });
-    let default_subset = json.get("default_subset").map(|fields| value(fields));
+    let default_subset = json.get("default_subset").map(value);
     SubsetPolicy {
         fallback: fallback(json, SubsetFallback::None),
         default_subset: match default_subset {
