@@ -6,6 +6,8 @@
 
 mod cookie;
 mod header;
+#[cfg(test)]
+mod recorded;
 
 use std::io::Write;
 use std::net::IpAddr;
