@@ -38,8 +38,7 @@ pub(crate) fn build(setup: &Setup<'_>) -> Built {
         by_address: builder.by_address(),
         next_step: builder.next_step(),
     };
-    let is_plain =
-        rare.parts.is_none() && rare.by_address.is_empty() && rare.next_step.is_none();
+    let is_plain = rare.parts.is_none() && rare.by_address.is_empty() && rare.next_step.is_none();
     Built { spread, rare: (!is_plain).then(|| Box::new(rare)) }
 }
 
@@ -101,9 +100,15 @@ impl Builder<'_> {
         let levels: Vec<Level> =
             groups.iter().zip(loads).map(|(group, load)| self.level(group, load)).collect();
         match <[Level; 1]>::try_from(levels) {
-            Ok([Level { load: Load { healthy: 100, panic: false, .. }, healthy: Target::Flat(list), .. }]) => {
-                Spread::Simple(list)
-            }
+            Ok(
+                [
+                    Level {
+                        load: Load { healthy: 100, panic: false, .. },
+                        healthy: Target::Flat(list),
+                        ..
+                    },
+                ],
+            ) => Spread::Simple(list),
             Ok(level) => Spread::Levels(Box::new(level)),
             Err(levels) => Spread::Levels(levels.into()),
         }
@@ -129,7 +134,8 @@ impl Builder<'_> {
 
     fn level(&self, group: &Group<'_>, load: Load) -> Level {
         let used = load.healthy + load.degraded > 0;
-        let hashing = matches!(self.setup.policy, LbPolicy::RingHash { .. } | LbPolicy::Maglev { .. });
+        let hashing =
+            matches!(self.setup.policy, LbPolicy::RingHash { .. } | LbPolicy::Maglev { .. });
         let mut targets = (Target::Nobody, Target::Nobody);
         if hashing && used {
             targets.0 = self.hashed(group, load.panic);
@@ -182,8 +188,7 @@ impl Builder<'_> {
         let Some(policy) = self.setup.subsets.filter(|_| group.scope.part.is_some()) else {
             return groups;
         };
-        let scaling =
-            if policy.scale_locality_weight { Scaling::ByHosts } else { Scaling::None };
+        let scaling = if policy.scale_locality_weight { Scaling::ByHosts } else { Scaling::None };
         let in_scope = |locality: &LocalityHosts<'_>| {
             let LocalityHosts { locality, weight, all } =
                 locality.restrict(|host| group.scope.has(host), scaling);

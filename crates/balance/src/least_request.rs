@@ -204,9 +204,8 @@ mod tests {
     #[test]
     fn of_the_drawn_the_least_active_wins_and_the_first_of_equals() {
         let hosts = [4, 3, 2, 1].map(Busy);
-        let pick = |drawn: &[usize]| {
-            with_view(&hosts, |hosts| least_active(drawn.iter().copied(), hosts))
-        };
+        let pick =
+            |drawn: &[usize]| with_view(&hosts, |hosts| least_active(drawn.iter().copied(), hosts));
         assert_eq!(pick(&[3, 0, 3, 2, 1]), Some(3));
         assert_eq!(pick(&[0, 1]), Some(1));
         assert_eq!(pick(&[0, 0]), Some(0), "the same host twice");
@@ -238,7 +237,8 @@ mod tests {
     fn one_active_request_makes_two_to_one_into_four_to_one() {
         let weighted = Weighted::new(&weights(&[1, 2]), 1.0, 0);
         let hosts = [1, 0].map(Busy);
-        let picks: Vec<_> = (0..500).filter_map(|_| with_view(&hosts, |hosts| weighted.pick(hosts))).collect();
+        let picks: Vec<_> =
+            (0..500).filter_map(|_| with_view(&hosts, |hosts| weighted.pick(hosts))).collect();
         let first = picks.iter().filter(|&&host| host == 0).count();
         assert!((99..=101).contains(&first), "{first} of 500");
     }
@@ -247,7 +247,8 @@ mod tests {
     fn a_monstrous_bias_leaves_every_host_in_the_schedule() {
         let weighted = Weighted::new(&weights(&[1, 2]), f64::MAX, 0);
         let hosts = [u32::MAX, u32::MAX].map(Busy);
-        let picks: Vec<_> = (0..100).filter_map(|_| with_view(&hosts, |hosts| weighted.pick(hosts))).collect();
+        let picks: Vec<_> =
+            (0..100).filter_map(|_| with_view(&hosts, |hosts| weighted.pick(hosts))).collect();
         assert!(picks.contains(&0) && picks.contains(&1));
     }
 }

@@ -47,7 +47,8 @@ impl Spread {
             Self::Levels(levels) => {
                 for level in levels {
                     let Load { healthy, degraded, .. } = level.load;
-                    for (target, load) in [(&level.healthy, healthy), (level.degraded(), degraded)] {
+                    for (target, load) in [(&level.healthy, healthy), (level.degraded(), degraded)]
+                    {
                         if load > 0 {
                             let part = f64::from(load) / 100.0;
                             target.shares(&mut |host, share| add(host, part * share));

@@ -38,9 +38,7 @@ impl List {
         let cursor = state.cursor(turn);
         let position = cursor.position(state);
         let algorithm = match policy {
-            LbPolicy::RoundRobin { .. } => {
-                Algorithm::RoundRobin(Rotation::new(weights, position))
-            }
+            LbPolicy::RoundRobin { .. } => Algorithm::RoundRobin(Rotation::new(weights, position)),
             LbPolicy::LeastRequest { choice_count, active_request_bias, selection, .. } => {
                 Algorithm::LeastRequest(LeastRequest::new(
                     *choice_count,

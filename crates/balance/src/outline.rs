@@ -1,9 +1,9 @@
 //! What a balancer does, for the admin port and the statistics.
 
+use crate::Balancer;
 use crate::hash::{TableRefused, TableStats};
 use crate::levels::Level;
 use crate::target::Target;
-use crate::Balancer;
 
 /// A priority, as far as the balancer tells priorities apart.
 #[derive(Clone, Debug)]

@@ -51,8 +51,7 @@ impl Parts {
                 group.hosts.iter().map(|&place| order[place as usize]).collect();
             hosts.sort_unstable();
             let spread = if group.is_single {
-                let turn =
-                    Turn { scope: key, priority: 0, of: TurnOf::All, locality: None };
+                let turn = Turn { scope: key, priority: 0, of: TurnOf::All, locality: None };
                 Spread::Simple(builder.list(hosts, Strictness::Any, &turn))
             } else {
                 let before = known.get(&key).copied();
@@ -67,7 +66,8 @@ impl Parts {
     }
 
     fn count_changes(&self, earlier: Option<&Self>, builder: &Builder<'_>) {
-        let keys = |parts: &Self| -> HashSet<u64> { parts.by_values().map(|part| part.key).collect() };
+        let keys =
+            |parts: &Self| -> HashSet<u64> { parts.by_values().map(|part| part.key).collect() };
         let (had, has) = (earlier.map(keys).unwrap_or_default(), keys(self));
         let counts = builder.setup.state.counters().get();
         counts.lb_subsets_created.add(has.difference(&had).count() as u64);

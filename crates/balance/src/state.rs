@@ -79,8 +79,7 @@ pub(crate) enum TurnOf {
 }
 
 impl Turn<'_> {
-    const MAIN: Turn<'static> =
-        Turn { scope: 0, priority: 0, of: TurnOf::Healthy, locality: None };
+    const MAIN: Turn<'static> = Turn { scope: 0, priority: 0, of: TurnOf::Healthy, locality: None };
 }
 
 /// A place in a rotation: `None` is the main one, without a detour.

@@ -134,7 +134,8 @@ impl Hashed {
     fn pick<C: Candidate>(&self, ask: &Ask<'_, C>) -> Option<usize> {
         let host = |place: u32| self.hosts.get(place as usize).copied().flatten();
         let candidate = |place: u32| ask.hosts.get(host(place)? as usize);
-        let is_eligible = |place| candidate(place).is_some_and(|host| self.any || host.is_eligible());
+        let is_eligible =
+            |place| candidate(place).is_some_and(|host| self.any || host.is_eligible());
         let picked = self.table.as_ref().and_then(|table| match table.balance_factor() {
             None => table.pick(ask.hash, 0, is_eligible),
             Some(_) => {
@@ -144,9 +145,7 @@ impl Hashed {
         });
         match picked.and_then(host) {
             Some(host) => Some(host as usize),
-            None if self.refused.is_some() => {
-                self.otherwise.pick(ask.state, ask.hosts, ask.random)
-            }
+            None if self.refused.is_some() => self.otherwise.pick(ask.state, ask.hosts, ask.random),
             None => None,
         }
     }

@@ -24,10 +24,7 @@ pub struct LocalCluster {
 
 impl LocalCluster {
     /// From the zone that this proxy is in, and the members with their zones.
-    pub fn new<'a>(
-        own: &Locality,
-        members: impl Iterator<Item = (&'a Locality, Health)>,
-    ) -> Self {
+    pub fn new<'a>(own: &Locality, members: impl Iterator<Item = (&'a Locality, Health)>) -> Self {
         let mut local = Self { zones: HashMap::new(), tally: Tally::default(), own: 0 };
         for (zone, health) in members {
             local.own += u64::from(zone == own);
@@ -95,7 +92,8 @@ impl Routing {
         }
         let part = |zone: &Zone<'_>| (WHOLE * zone.healthy).checked_div(healthy).unwrap_or(0);
         // The zone of nobody is not known to Envoy.
-        let local_part = |zone: &Zone<'_>| if zone.healthy == 0 { 0 } else { local.part(zone.locality) };
+        let local_part =
+            |zone: &Zone<'_>| if zone.healthy == 0 { 0 } else { local.part(zone.locality) };
         let own_zone = zones.first().filter(|zone| zone.locality == own);
         if own_zone.is_some_and(|zone| part(zone) > 0 && part(zone) >= local_part(zone)) {
             return Ok(Self::Direct);
@@ -168,9 +166,10 @@ mod tests {
     /// not the first is not there.
     fn routing(local: &[u64], upstream: &[u64]) -> Result<Routing, Flat> {
         let zones: Vec<Locality> = (0..local.len().max(upstream.len())).map(zone).collect();
-        let members = zones.iter().zip(local).flat_map(|(zone, &hosts)| {
-            (0..hosts).map(move |_| (zone, Health::Healthy))
-        });
+        let members = zones
+            .iter()
+            .zip(local)
+            .flat_map(|(zone, &hosts)| (0..hosts).map(move |_| (zone, Health::Healthy)));
         let local = LocalCluster::new(&zones[0], members);
         let upstream: Vec<Zone<'_>> = zones
             .iter()
