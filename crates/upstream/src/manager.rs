@@ -4,6 +4,8 @@ mod retired;
 mod thread;
 
 #[cfg(test)]
+mod steps_tests;
+#[cfg(test)]
 mod tests;
 
 use std::io;

@@ -28,7 +28,9 @@ fn counts(rig: &Rig, count: usize) -> Vec<u64> {
     let balancer = rig.build(&state);
     let mut counts = Vec::new();
     for (host, count) in Picks::new(&balancer, &state, &hosts).counts(count) {
-        let zone = rig.specs[host.expect("a host")].locality.zone();
+        // Without a host there is no locality to count it for.
+        let Some(host) = host else { continue };
+        let zone = rig.specs[host].locality.zone();
         let zone: usize = zone[1..].parse().expect("a number");
         counts.resize(counts.len().max(zone + 1), 0);
         counts[zone] += count;

@@ -4,10 +4,12 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
-use destrier_balance::{Balancer, Before, Health, LbState, LocalCluster, Member, Setup, TableBudget};
+use destrier_balance::{
+    Balancer, Before, Health, LbState, LocalCluster, Member, Setup, TableBudget,
+};
 use destrier_policy::{
-    Address, ClusterPolicy, Discovery, Endpoint, EndpointSet, LbPolicy, Locality, LocalityEndpoints,
-    TransportSocket,
+    Address, ClusterPolicy, Discovery, Endpoint, EndpointSet, LbPolicy, Locality,
+    LocalityEndpoints, TransportSocket,
 };
 
 use super::{Cluster, ClusterState, NoHost};
@@ -68,7 +70,7 @@ impl Joined<'_> {
 
     /// The endpoints that become hosts.
     fn listed<'e>(&self, endpoints: &'e EndpointSet) -> Vec<(&'e LocalityEndpoints, &'e Endpoint)> {
-        if self.policy.discovery == Discovery::OriginalDst {
+        if matches!(self.policy.discovery, Discovery::OriginalDst(_)) {
             return Vec::new();
         }
         let mut seen = HashSet::with_capacity(endpoints.len());
@@ -114,7 +116,9 @@ impl Joined<'_> {
         let was_healthy: HashMap<&Address, Option<Instant>> = self
             .before
             .iter()
-            .flat_map(|before| before.hosts.iter().enumerate().map(|(at, host)| (*before, at, host)))
+            .flat_map(|before| {
+                before.hosts.iter().enumerate().map(|(at, host)| (*before, at, host))
+            })
             .filter(|(_, _, host)| host.standing.was_healthy(host.health))
             .map(|(before, at, host)| {
                 (host.address(), before.healthy_since.get(at).copied().flatten())
@@ -214,7 +218,7 @@ impl Cluster {
 
     pub(super) fn no_host(&self) -> NoHost {
         let any = |standing| self.hosts.iter().any(|host| host.standing == standing);
-        if self.policy.discovery == Discovery::OriginalDst {
+        if matches!(self.policy.discovery, Discovery::OriginalDst(_)) {
             NoHost::OriginalDst
         } else if self.hosts.is_empty() {
             NoHost::Empty

@@ -18,12 +18,7 @@ pub(crate) fn surroundings() -> Surroundings {
         #[expect(clippy::disallowed_methods, reason = "any moment will do, time stands still here")]
         Instant::now()
     });
-    Surroundings {
-        now: *START,
-        own: Locality::default(),
-        local: None,
-        budget: Arc::default(),
-    }
+    Surroundings { now: *START, own: Locality::default(), local: None, budget: Arc::default() }
 }
 
 /// 127.0.0.1 at this port.

@@ -3,7 +3,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use destrier_balance::LbState;
-use destrier_policy::{ClusterPolicy, Discovery, Endpoint, EndpointSet, HealthStatus, LbPolicy};
+use destrier_policy::{
+    ClusterPolicy, Discovery, Endpoint, EndpointSet, HealthStatus, LbPolicy, Percent,
+};
 
 use super::testing::{
     address, endpoint, endpoints, policy, ports, surroundings, tls_endpoint, with_tls_match,
@@ -56,16 +58,69 @@ fn unhealthy_hosts_get_nothing() {
     let all = [Unhealthy, Healthy, Draining, Unknown, Timeout, Degraded];
     let hosts = (1..).zip(all).map(|(port, health)| with_health(port, health)).collect();
     let cluster = cluster(policy("a"), endpoints(vec![hosts]));
-    assert_eq!(ports_in_use(&cluster), [2, 4, 6]);
-    let rest: Vec<_> =
-        cluster.hosts()[3..].iter().map(|host| (port(host), host.standing())).collect();
-    let unhealthy = |port| (port, Standing::Unhealthy);
-    assert_eq!(rest, [1, 3, 5].map(unhealthy), "the others are still shown");
+    let standings: Vec<Standing> = cluster.hosts().iter().map(|host| host.standing()).collect();
+    let expected = [
+        Standing::Unhealthy,
+        Standing::InUse,
+        Standing::Draining,
+        Standing::InUse,
+        Standing::Unhealthy,
+        // Two of five are healthy: the degraded one helps.
+        Standing::InUse,
+    ];
+    assert_eq!(standings, expected);
     let stats = stats(&cluster);
     assert_eq!(stats["membership_total"], 6);
     assert_eq!(stats["membership_healthy"], 2);
     assert_eq!(stats["membership_degraded"], 1);
     assert_eq!(stats["membership_excluded"], 1);
+}
+
+#[test]
+fn a_degraded_host_stands_by_while_the_healthy_suffice() {
+    let hosts = vec![vec![endpoint(1), endpoint(2), with_health(3, HealthStatus::Degraded)]];
+    let mut set = (*endpoints(hosts)).clone();
+    set.overprovisioning_factor = 150;
+    let cluster = cluster(policy("a"), Arc::new(set));
+    assert_eq!(ports_in_use(&cluster), [1, 2]);
+    assert_eq!(cluster.hosts()[2].standing(), Standing::DegradedStandby);
+}
+
+#[test]
+fn in_panic_all_are_used_and_it_is_counted() {
+    let down = |port| with_health(port, HealthStatus::Unhealthy);
+    let hosts = || endpoints(vec![vec![endpoint(1), down(2), down(3)]]);
+    let panicking = cluster(policy("a"), hosts());
+    assert_eq!(ports_in_use(&panicking), [1, 2, 3]);
+    assert_eq!(panicking.hosts()[1].standing(), Standing::InPanic);
+    panicking.pick(Preference::default(), 0).expect("a host");
+    assert_eq!(stats(&panicking)["lb_healthy_panic"], 1);
+
+    let mut calm = policy("a");
+    calm.common_lb.healthy_panic_threshold = Percent::ZERO;
+    assert_eq!(ports_in_use(&cluster(calm, hosts())), [1]);
+}
+
+#[test]
+fn a_hash_names_a_host_and_its_table_is_shown() {
+    let ring = LbPolicy::RingHash {
+        minimum_ring_size: 1024,
+        maximum_ring_size: 8 << 20,
+        hash_function: Default::default(),
+        hashing: Default::default(),
+    };
+    let cluster = cluster(ClusterPolicy { lb: ring, ..policy("a") }, ports([1, 2, 3]));
+    let pick = |hash, random| {
+        let preference = Preference { hash: Some(hash), ..Preference::default() };
+        cluster.pick(preference, random).map(port)
+    };
+    let first: Vec<_> = (0..100).map(|key: u64| pick(key << 57, 1)).collect();
+    let again: Vec<_> = (0..100).map(|key: u64| pick(key << 57, u64::MAX)).collect();
+    assert_eq!(first, again);
+    assert_eq!(cluster.lb_in_force(), "RING_HASH");
+    let stats = stats(&cluster);
+    assert_eq!(stats["ring_hash_lb.size"], 1026);
+    assert_eq!(stats["ring_hash_lb.max_hashes_per_host"], 342);
 }
 
 #[test]
@@ -106,13 +161,13 @@ fn a_tls_host_of_priority_0_does_not_hide_priority_1() {
 fn why_there_is_no_host_is_said() {
     let empty = cluster(policy("a"), ports([]));
     assert_eq!(empty.pick(Preference::default(), 0).map(port), Err(NoHost::Empty));
+    let mut calm = policy("a");
+    calm.common_lb.healthy_panic_threshold = Percent::ZERO;
     let down = vec![vec![with_health(1, HealthStatus::Timeout)]];
-    assert_eq!(
-        cluster(policy("a"), endpoints(down)).pick(Preference::default(), 0).map(port),
-        Err(NoHost::Unhealthy)
-    );
+    let down = cluster(calm, endpoints(down));
+    assert_eq!(down.pick(Preference::default(), 0).map(port), Err(NoHost::Unhealthy));
     let original = ClusterPolicy {
-        discovery: Discovery::OriginalDst,
+        discovery: Discovery::OriginalDst(Default::default()),
         lb: LbPolicy::ClusterProvided,
         ..policy("a")
     };
@@ -237,7 +292,8 @@ fn a_response_timeout_is_a_504_of_cluster_and_host() {
 /// 10,000 clusters of 10 endpoints are to fit into 75 MiB with all that the process has beside them.
 #[test]
 fn a_cluster_without_traffic_is_small() {
-    assert!(size_of::<Cluster>() <= 96);
+    let cluster = size_of::<Cluster>();
+    assert!(cluster <= 160, "{cluster}");
     assert!(size_of::<crate::Host>() <= 48);
     assert!(size_of::<crate::HostState>() <= 56);
     let state = size_of::<crate::ClusterState>();

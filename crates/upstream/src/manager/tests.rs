@@ -103,7 +103,13 @@ async fn what_was_replaced_is_kept_while_it_is_held_and_freed_after() {
 /// A worker that drops its last hold on a replaced cluster must not be the one that frees it.
 #[test]
 fn only_the_sweep_frees_what_was_replaced() {
-    let Reconciled { clusters, .. } = reconcile(&Clusters::default(), one(1, [1]), &surroundings(), &Stale::Some(&BTreeSet::new()), &mut || 0);
+    let Reconciled { clusters, .. } = reconcile(
+        &Clusters::default(),
+        one(1, [1]),
+        &surroundings(),
+        &Stale::Some(&BTreeSet::new()),
+        &mut || 0,
+    );
     let held = clusters.get("a").expect("there").clone();
     let (map, cluster) = (Arc::new(clusters), Arc::downgrade(&held));
     let mut retired = Retired::default();

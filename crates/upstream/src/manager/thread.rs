@@ -152,8 +152,10 @@ impl Writer {
     /// The zones of the local cluster as the snapshot has it.
     fn local_cluster(&self, snapshot: &Snapshot) -> Option<Arc<LocalCluster>> {
         let spec = snapshot.clusters.get(self.place.local_cluster.as_ref()?)?;
-        let members =
-            spec.endpoints.iter().map(|(group, endpoint)| (&group.locality, endpoint.health.into()));
+        let members = spec
+            .endpoints
+            .iter()
+            .map(|(group, endpoint)| (&group.locality, endpoint.health.into()));
         let local = LocalCluster::new(&self.place.zone, members);
         Some(match &self.local {
             Some(known) if **known == local => Arc::clone(known),

@@ -17,7 +17,8 @@ use crate::{ActiveRequest, Cluster, Clusters, HostState};
 
 /// Reconciles `live` with `next` and puts the result in its place, without keeping what was before.
 fn step(live: &mut Clusters, next: Snapshot) -> Vec<Change> {
-    let Reconciled { clusters, changes } = reconcile(live, Arc::new(next), &surroundings(), &Stale::Some(&BTreeSet::new()), &mut || 0);
+    let Reconciled { clusters, changes } =
+        reconcile(live, Arc::new(next), &surroundings(), &Stale::Some(&BTreeSet::new()), &mut || 0);
     *live = clusters;
     changes
 }
