@@ -5,6 +5,7 @@ use std::time::Duration;
 use destrier_policy::{HeaderCase, Http1Options, Http2Keepalive, Http2Options};
 use envoy_types::pb::envoy::config::core::v3::{
     Http1ProtocolOptions, Http2ProtocolOptions, KeepaliveSettings,
+    http1_protocol_options::header_key_format::HeaderFormat,
 };
 use envoy_types::pb::google::protobuf::{self, UInt32Value};
 
@@ -17,9 +18,21 @@ pub(crate) fn http1_options(options: Option<&Http1ProtocolOptions>) -> Http1Opti
     Http1Options {
         enable_trailers: options.enable_trailers,
         accept_http_10: options.accept_http_10,
-        default_host_for_http_10: None,
+        default_host_for_http_10: Some(&options.default_host_for_http_10)
+            .filter(|host| !host.is_empty())
+            .map(|host| host.as_str().into()),
         disallow_absolute_url: options.allow_absolute_url.is_some_and(|allow| !allow.value),
-        header_case: HeaderCase::Lower,
+        header_case: header_case(options),
+    }
+}
+
+/// Formatters that are extensions are not supported, which the survey says.
+fn header_case(options: &Http1ProtocolOptions) -> HeaderCase {
+    let format =
+        options.header_key_format.as_ref().and_then(|format| format.header_format.as_ref());
+    match format {
+        Some(HeaderFormat::ProperCaseWords(_)) => HeaderCase::ProperWords,
+        Some(HeaderFormat::StatefulFormatter(_)) | None => HeaderCase::Lower,
     }
 }
 

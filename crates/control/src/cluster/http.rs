@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use destrier_policy::{HttpOptions, UnderscorePolicy, UpstreamProtocol};
+use destrier_policy::{FieldStanding, HttpOptions, UnderscorePolicy, UpstreamProtocol};
 use envoy_types::pb::envoy::config::cluster::v3::{Cluster, cluster::ClusterProtocolSelection};
 use envoy_types::pb::envoy::config::core::v3::{
     self as core, Http1ProtocolOptions, Http2ProtocolOptions,
@@ -175,6 +175,9 @@ fn apply_common(
     options.max_connection_duration = max_connection.and_then(nonzero);
     let max_stream = duration("max_stream_duration", &common.max_stream_duration);
     options.max_stream_duration = max_stream.and_then(nonzero);
+    if options.max_stream_duration.is_some() {
+        reader.field("max_stream_duration").note(FieldStanding::Later);
+    }
     options.max_requests_per_connection =
         common.max_requests_per_connection.as_ref().and_then(unless_zero);
     let count = common.max_headers_count.as_ref();
@@ -188,6 +191,9 @@ fn apply_common(
     let action = Some(common.headers_with_underscores_action);
     if let Some(action) = reader.read("headers_with_underscores_action", action, underscores) {
         options.headers_with_underscores = action;
+    }
+    if options.headers_with_underscores != UnderscorePolicy::Allow {
+        reader.field("headers_with_underscores_action").note(FieldStanding::Later);
     }
 }
 

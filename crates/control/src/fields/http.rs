@@ -7,6 +7,10 @@ use envoy_types::pb::envoy::config::common::matcher::v3::{
 use envoy_types::pb::envoy::config::core::v3::{
     Http1ProtocolOptions, Http2ProtocolOptions, HttpProtocolOptions as CommonHttpProtocolOptions,
     KeepaliveSettings, UpstreamHttpProtocolOptions,
+    http1_protocol_options::{
+        HeaderKeyFormat,
+        header_key_format::{HeaderFormat, ProperCaseWords},
+    },
 };
 use envoy_types::pb::envoy::extensions::upstreams::http::v3::{
     HttpProtocolOptions,
@@ -95,16 +99,16 @@ tables! {
         max_connection_duration_jitter: Tolerated,
         max_headers_count: InForce,
         max_response_headers_kb: InForce,
-        max_stream_duration: Later,
-        headers_with_underscores_action: Later,
+        max_stream_duration: InForce "listeners only, of a cluster later",
+        headers_with_underscores_action: InForce "listeners only, of a cluster later",
         max_requests_per_connection: InForce,
     }
 
     message Http1ProtocolOptions {
         allow_absolute_url: InForce "listeners only",
         accept_http_10: InForce "listeners only",
-        default_host_for_http_10: Refused,
-        header_key_format: Tolerated "header names are sent in lower case",
+        default_host_for_http_10: InForce "listeners only",
+        header_key_format: InForce nested "towards clients",
         enable_trailers: InForce,
         allow_chunked_length: Tolerated "such messages are refused in any case",
         override_stream_error_on_invalid_http_message: Tolerated
@@ -114,6 +118,14 @@ tables! {
         allow_custom_methods: Tolerated,
         ignore_http_11_upgrade: Refused,
     }
+
+    message HeaderKeyFormat {}
+    oneof header_format: HeaderFormat {
+        ProperCaseWords "proper_case_words": InForce nested "towards clients",
+        StatefulFormatter "stateful_formatter": Tolerated "header names are sent in lower case",
+    }
+
+    message ProperCaseWords {}
 
     message Http2ProtocolOptions {
         hpack_table_size: Tolerated,

@@ -4,13 +4,19 @@
 //! A field of the HTTP edge that is not in force refuses the listener only where ignoring it would let
 //! through, or send elsewhere, what was meant to be stopped.
 
+use envoy_types::pb::envoy::config::core::v3::{
+    CidrRange, SchemeHeaderTransformation, scheme_header_transformation::Transformation,
+};
 use envoy_types::pb::envoy::config::listener::v3::{
     Filter, FilterChain, Listener, ListenerFilter, filter, listener::ListenerSpecifier,
     listener_filter,
 };
+use envoy_types::pb::envoy::extensions::filters::http::router::v3::Router;
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::{
-    HttpConnectionManager, HttpFilter,
-    http_connection_manager::{RouteSpecifier, StripPortMode, UpgradeConfig},
+    HttpConnectionManager, HttpFilter, RequestIdExtension,
+    http_connection_manager::{
+        InternalAddressConfig, RouteSpecifier, StripPortMode, UpgradeConfig,
+    },
     http_filter,
 };
 use envoy_types::pb::envoy::extensions::filters::network::tcp_proxy::v3::{
@@ -95,16 +101,17 @@ tables! {
         stat_prefix: InForce,
         http_filters: InForce nested
             "the router; Istio's telemetry filters are tolerated, as are fault and CORS without settings",
-        add_user_agent: Later,
+        add_user_agent: InForce,
         tracing: Tolerated,
         common_http_protocol_options: InForce nested,
-        http1_safe_max_connection_duration: Later,
+        http1_safe_max_connection_duration: Tolerated
+            "an HTTP/1 connection ends between requests in any case",
         http_protocol_options: InForce nested,
         http2_protocol_options: InForce nested,
         http3_protocol_options: Tolerated "HTTP/3 is not supported",
         server_name: InForce,
-        server_header_transformation: Later,
-        scheme_header_transformation: Later,
+        server_header_transformation: InForce,
+        scheme_header_transformation: InForce nested,
         max_request_headers_kb: InForce,
         stream_idle_timeout: InForce,
         stream_flush_timeout: Later,
@@ -112,43 +119,43 @@ tables! {
         request_headers_timeout: InForce,
         drain_timeout: InForce,
         drain_timeout_jitter: Tolerated,
-        delayed_close_timeout: Later,
+        delayed_close_timeout: InForce,
         access_log: InForce nested,
         access_log_flush_interval: Later,
         flush_access_log_on_new_request: Later,
         access_log_options: Later,
         use_remote_address: InForce,
-        xff_num_trusted_hops: Later,
-        original_ip_detection_extensions: Later,
+        xff_num_trusted_hops: InForce,
+        original_ip_detection_extensions: InForce "XffConfig without ranges",
         early_header_mutation_extensions: Refused,
-        internal_address_config: Later,
-        skip_xff_append: Later,
-        via: Later,
+        internal_address_config: InForce nested,
+        skip_xff_append: InForce,
+        via: InForce,
         generate_request_id: InForce,
-        preserve_external_request_id: Later,
-        always_set_request_id_in_response: Later,
-        forward_client_cert_details: Later,
-        set_current_client_cert_details: Later,
-        forward_client_cert_matcher: Later,
-        proxy_100_continue: Later,
-        represent_ipv4_remote_address_as_ipv4_mapped_ipv6: Later,
+        preserve_external_request_id: InForce,
+        always_set_request_id_in_response: InForce,
+        forward_client_cert_details: InForce "no client shows a certificate without TLS",
+        set_current_client_cert_details: Later "needs TLS",
+        forward_client_cert_matcher: Refused,
+        proxy_100_continue: InForce "clients are told to go on at once in any case",
+        represent_ipv4_remote_address_as_ipv4_mapped_ipv6: Tolerated "addresses are shown as they are",
         upgrade_configs: InForce nested,
-        normalize_path: InForce "false",
-        merge_slashes: InForce "false",
-        path_with_escaped_slashes_action: InForce "KEEP_UNCHANGED",
-        request_id_extension: Later,
+        normalize_path: InForce,
+        merge_slashes: InForce,
+        path_with_escaped_slashes_action: InForce,
+        request_id_extension: InForce nested,
         local_reply_config: Later,
-        strip_matching_host_port: Later,
+        strip_matching_host_port: InForce,
         stream_error_on_invalid_http_message: Tolerated
             "a connection with an invalid message is closed in any case",
         path_normalization_options: Refused,
-        strip_trailing_host_dot: Later,
-        proxy_status_config: Later,
+        strip_trailing_host_dot: InForce,
+        proxy_status_config: Tolerated "no proxy-status header is written",
         typed_header_validation_config: Tolerated "messages are checked strictly in any case",
-        append_x_forwarded_port: Later,
-        append_local_overload: Later,
+        append_x_forwarded_port: InForce,
+        append_local_overload: Tolerated "there is no overload manager",
         add_proxy_protocol_connection_state: Tolerated,
-        forward_proto_config: Later,
+        forward_proto_config: Refused,
     }
     oneof route_specifier: RouteSpecifier {
         Rds "rds": Refused "routes from the control plane are not supported yet: use route_config",
@@ -156,7 +163,41 @@ tables! {
         ScopedRoutes "scoped_routes": Refused "not supported: use route_config",
     }
     oneof strip_port_mode: StripPortMode {
-        StripAnyHostPort "strip_any_host_port": Later,
+        StripAnyHostPort "strip_any_host_port": InForce,
+    }
+
+    message InternalAddressConfig {
+        unix_sockets: InForce,
+        cidr_ranges: InForce nested,
+    }
+
+    message CidrRange {
+        address_prefix: InForce,
+        prefix_len: InForce,
+    }
+
+    message RequestIdExtension {
+        typed_config: InForce "UuidRequestIdConfig, without traces",
+    }
+
+    message SchemeHeaderTransformation {
+        match_upstream: Later "needs TLS",
+    }
+    oneof transformation: Transformation {
+        SchemeToOverwrite "scheme_to_overwrite": InForce,
+    }
+
+    message Router {
+        dynamic_stats: Tolerated,
+        start_child_span: Tolerated,
+        upstream_log: Later,
+        upstream_log_options: Later,
+        suppress_envoy_headers: InForce,
+        strict_check_headers: Refused,
+        respect_expected_rq_timeout: Refused,
+        suppress_grpc_request_failure_code_stats: Tolerated,
+        upstream_http_filters: Refused,
+        reject_connect_request_early_data: Tolerated,
     }
 
     message HttpFilter {

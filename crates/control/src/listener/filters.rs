@@ -11,6 +11,7 @@ use envoy_types::pb::envoy::extensions::filters::network::tcp_proxy::v3::TcpProx
 use envoy_types::pb::google::protobuf::Any;
 use prost::Name;
 
+use crate::fields::{Standing, Surveyed};
 use crate::path::FieldPath;
 use crate::proto::{self, Fault};
 use crate::report::Report;
@@ -48,16 +49,26 @@ impl NetworkFilter {
     }
 }
 
+/// What the router is told.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct RouterOptions {
+    pub(super) suppress_envoy_headers: bool,
+}
+
 /// `http_filters`: what may stand there, with the router at the end.
-pub(super) fn http_filters(filters: &[HttpFilter], path: &FieldPath<'_>, report: &mut Report<'_>) {
-    let mut ends_in_router = false;
+pub(super) fn http_filters(
+    filters: &[HttpFilter],
+    path: &FieldPath<'_>,
+    report: &mut Report<'_>,
+) -> RouterOptions {
+    let mut router = None;
     for (index, filter) in filters.iter().enumerate() {
         if filter.disabled {
             continue;
         }
         let path = path.index(index);
         let path = path.field("typed_config");
-        if ends_in_router {
+        if router.is_some() {
             report.refuse(&path, "nothing may follow the router");
         }
         let config = match &filter.config_type {
@@ -69,14 +80,28 @@ pub(super) fn http_filters(filters: &[HttpFilter], path: &FieldPath<'_>, report:
             }
         };
         match http_filter(config) {
-            Ok(HttpFilterKind::Router) => ends_in_router = true,
+            Ok(HttpFilterKind::Router) => {
+                let config = report.check(&path, unpack_router(config)).unwrap_or_default();
+                config.survey(Standing::InForce, &path, report);
+                let Router { suppress_envoy_headers, .. } = config;
+                router = Some(RouterOptions { suppress_envoy_headers });
+            }
             Ok(HttpFilterKind::Inert) => {}
             Err(_) if filter.is_optional => {}
             Err(reason) => report.refuse(&path, reason),
         }
     }
-    if !ends_in_router {
+    if router.is_none() {
         report.refuse(path, "must end in the router");
+    }
+    router.unwrap_or_default()
+}
+
+/// The options in a `TypedStruct` are not read, as with any other filter.
+fn unpack_router(config: &Any) -> Result<Router, Fault> {
+    match proto::type_name(&config.type_url) == Router::full_name() {
+        true => proto::unpack(config),
+        false => Ok(Router::default()),
     }
 }
 

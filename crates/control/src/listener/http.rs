@@ -3,18 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use destrier_policy::{CodecType, FieldStanding, HcmPolicy, UnderscorePolicy, UpgradeConfig};
+use destrier_policy::{CodecType, HcmPolicy, UnderscorePolicy, UpgradeConfig};
 use envoy_types::pb::envoy::config::core::v3 as core;
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::{
     HttpConnectionManager,
-    http_connection_manager::{
-        CodecType as CodecTypeProto, PathWithEscapedSlashesAction, RouteSpecifier,
-    },
+    http_connection_manager::{CodecType as CodecTypeProto, RouteSpecifier},
 };
 use envoy_types::pb::google::protobuf::{self, UInt32Value};
 
 use super::access_log::access_logs;
 use super::action::upgrade_config;
+use super::edge::edge;
 use super::filters::http_filters;
 use super::routes::route_table;
 use crate::http_options::{http1_options, http2_options};
@@ -31,8 +30,7 @@ pub(super) fn connection_manager(
     if config.stat_prefix.is_empty() {
         report.refuse(&path.field("stat_prefix"), "must not be empty");
     }
-    path_safety(config, path, report);
-    http_filters(&config.http_filters, &path.field("http_filters"), report);
+    let router = http_filters(&config.http_filters, &path.field("http_filters"), report);
     let codec = codec(config, path, report);
     let routes = match &config.route_specifier {
         Some(RouteSpecifier::RouteConfig(routes)) => {
@@ -53,11 +51,8 @@ pub(super) fn connection_manager(
     {
         manager.max_request_headers_kb = kb;
     }
-    manager.use_remote_address = config.use_remote_address.is_some_and(|value| value.value);
-    manager.generate_request_id = config.generate_request_id.is_none_or(|value| value.value);
-    if !config.server_name.is_empty() {
-        manager.server_name = config.server_name.as_str().into();
-    }
+    edge(config, &mut manager, path, report);
+    manager.suppress_envoy_headers = router.suppress_envoy_headers;
     manager.upgrades = upgrades(config, path, report);
     manager.http1 = http1_options(config.http_protocol_options.as_ref());
     let mut reader = Reader::at(path.field("http2_protocol_options"), report);
@@ -66,29 +61,6 @@ pub(super) fn connection_manager(
     manager.codec = codec?;
     manager.routes = Arc::new(routes?);
     Some(manager)
-}
-
-/// What makes two spellings of a path the same. Routes are chosen by the path as it came, so that asking
-/// for it and not getting it would open a way around a route.
-fn path_safety(config: &HttpConnectionManager, path: &FieldPath<'_>, report: &mut Report<'_>) {
-    if config.normalize_path.is_some_and(|value| value.value) {
-        report.refuse(&path.field("normalize_path"), "true is not supported yet");
-    }
-    if config.merge_slashes {
-        report.refuse(&path.field("merge_slashes"), "true is not supported yet");
-    }
-    let field = path.field("path_with_escaped_slashes_action");
-    let action = proto::enumeration(config.path_with_escaped_slashes_action);
-    match report.check(&field, action) {
-        None
-        | Some(
-            PathWithEscapedSlashesAction::ImplementationSpecificDefault
-            | PathWithEscapedSlashesAction::KeepUnchanged,
-        ) => {}
-        Some(other) => {
-            report.refuse(&field, format!("{} is not supported yet", other.as_str_name()))
-        }
-    }
 }
 
 fn codec(
@@ -122,6 +94,11 @@ fn timeouts(
             &mut manager.request_headers_timeout,
         ),
         ("stream_idle_timeout", &config.stream_idle_timeout, &mut manager.stream_idle_timeout),
+        (
+            "delayed_close_timeout",
+            &config.delayed_close_timeout,
+            &mut manager.delayed_close_timeout,
+        ),
     ] {
         set_timeout(value, timeout, &path.field(field), report);
     }
@@ -154,12 +131,19 @@ fn common_options(
     use core::http_protocol_options::HeadersWithUnderscoresAction;
     let Some(options) = &config.common_http_protocol_options else { return };
     let path = path.field("common_http_protocol_options");
-    set_timeout(
-        &options.idle_timeout,
-        &mut manager.idle_timeout,
-        &path.field("idle_timeout"),
-        report,
-    );
+    for (field, value, timeout) in [
+        ("idle_timeout", &options.idle_timeout, &mut manager.idle_timeout),
+        (
+            "max_connection_duration",
+            &options.max_connection_duration,
+            &mut manager.max_connection_duration,
+        ),
+        ("max_stream_duration", &options.max_stream_duration, &mut manager.max_stream_duration),
+    ] {
+        set_timeout(value, timeout, &path.field(field), report);
+    }
+    let requests = options.max_requests_per_connection.map_or(0, |requests| requests.value);
+    manager.max_requests_per_connection = Some(requests).filter(|requests| *requests > 0);
     if let Some(count) =
         limit(&options.max_headers_count, 1..=u32::MAX, &path, "max_headers_count", report)
     {
@@ -173,16 +157,6 @@ fn common_options(
             HeadersWithUnderscoresAction::RejectRequest => UnderscorePolicy::RejectRequest,
             HeadersWithUnderscoresAction::DropHeader => UnderscorePolicy::DropHeader,
         };
-    }
-    // These are in force towards clusters, and not yet on this side.
-    for (field, is_set) in [
-        ("max_connection_duration", options.max_connection_duration.is_some()),
-        ("max_stream_duration", options.max_stream_duration.is_some()),
-        ("max_requests_per_connection", options.max_requests_per_connection.is_some()),
-    ] {
-        if is_set {
-            report.note(&path.field(field), FieldStanding::Later);
-        }
     }
 }
 

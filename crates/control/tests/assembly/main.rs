@@ -3,7 +3,9 @@
 //! Tests named by an id (`c101_...`) are the cases of that id in the xDS contract, as far as they are
 //! about what becomes of resources; what is about the wire is tested in `destrier-xds`.
 
+mod access_log;
 mod bootstrap;
+mod connection_manager;
 mod content;
 mod damaged;
 mod dns;
