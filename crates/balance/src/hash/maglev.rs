@@ -1,7 +1,6 @@
 //! The table of `MAGLEV`: hosts take turns at choosing an entry each, in proportion to their weights.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::BTreeMap;
 
 use super::KeyedHost;
 use super::function::hash_bytes_seeded;
@@ -75,20 +74,34 @@ struct Sequence {
     weight: f64,
     /// The weight times the round must reach this before the host has its next turn.
     due: f64,
-    entry: u64,
-    skip: u64,
+    entry: u32,
+    skip: u32,
 }
 
 impl Sequence {
-    fn new(host: u32, keyed: &KeyedHost<'_>, size: u64) -> Self {
-        let key = keyed.key.as_bytes();
+    fn new(host: u32, keyed: &KeyedHost<'_>, size: u32) -> Self {
+        let hash = |seed, below| hash_bytes_seeded(keyed.key.as_bytes(), seed) % u64::from(below);
         Self {
             host,
             weight: keyed.weight,
             due: 0.0,
-            entry: hash_bytes_seeded(key, 0) % size,
-            skip: hash_bytes_seeded(key, 1) % (size - 1).max(1) + 1,
+            // Both are at most `size`.
+            entry: hash(0, size) as u32,
+            skip: hash(1, (size - 1).max(1)) as u32 + 1,
         }
+    }
+
+    /// The first entry of the order, from where it stands, that nobody has.
+    fn next_free(&mut self, taken: &[bool]) -> usize {
+        // At most 5,000,011.
+        let size = taken.len() as u32;
+        while taken[self.entry as usize] {
+            self.entry += self.skip;
+            if self.entry >= size {
+                self.entry -= size;
+            }
+        }
+        self.entry as usize
     }
 
     /// The first round after `round` in which the host has a turn.
@@ -96,7 +109,7 @@ impl Sequence {
         let has_turn = |round: u64| round as f64 * self.weight >= self.due;
         // The quotient is rounded; the product decides. Casts saturate.
         let mut next = ((self.due / self.weight) as u64).saturating_sub(1).max(round + 1);
-        while !has_turn(next) && next < LARGEST {
+        while !has_turn(next) && next <= LARGEST {
             next += 1;
         }
         next
@@ -104,33 +117,29 @@ impl Sequence {
 }
 
 fn fill<T: Copy>(size: usize, hosts: &[KeyedHost<'_>], narrow: impl Fn(u32) -> T) -> Box<[T]> {
-    let mut sequences: Vec<_> = hosts
-        .iter()
-        .zip(0..)
-        .filter(|(host, _)| host.weight > 0.0)
-        .map(|(host, index)| Sequence::new(index, host, size as u64))
-        .collect();
+    let weighty = hosts.iter().zip(0..).filter(|(host, _)| host.weight > 0.0);
+    let mut sequences: Vec<_> =
+        weighty.map(|(host, index)| Sequence::new(index, host, size as u32)).collect();
     sequences.sort_by(|a, b| hosts[a.host as usize].key.cmp(&hosts[b.host as usize].key));
     let heaviest = sequences.iter().map(|sequence| sequence.weight).fold(0.0, f64::max);
-    if sequences.is_empty() {
-        return Box::default();
-    }
     let mut taken = vec![false; size];
     let mut entries = vec![narrow(0); size];
-    // Who has the next turn. A scan of all hosts in every round would take (entries x hosts) steps where
-    // one host is heavy and many are light.
-    let mut turns: BinaryHeap<_> = (0..sequences.len()).map(|index| Reverse((1, index))).collect();
-    for _ in 0..size {
-        let Some(mut turn) = turns.peek_mut() else { break };
-        let Reverse((round, index)) = &mut *turn;
-        let sequence = &mut sequences[*index];
-        while taken[sequence.entry as usize] {
-            sequence.entry = (sequence.entry + sequence.skip) % size as u64;
+    let mut left = size;
+    // Who has a turn, by round. To look at all hosts in every round would take (entries x hosts) steps
+    // where one host is heavy and many are light.
+    let mut turns = BTreeMap::from([(1, (0..sequences.len()).collect::<Vec<_>>())]);
+    while let Some((round, mut turn)) = turns.pop_first().filter(|_| left > 0) {
+        turn.sort_unstable();
+        let count = turn.len().min(left);
+        left -= count;
+        for index in turn.drain(..count) {
+            let sequence = &mut sequences[index];
+            let entry = sequence.next_free(&taken);
+            taken[entry] = true;
+            entries[entry] = narrow(sequence.host);
+            sequence.due += heaviest;
+            turns.entry(sequence.next_round(round)).or_default().push(index);
         }
-        taken[sequence.entry as usize] = true;
-        entries[sequence.entry as usize] = narrow(sequence.host);
-        sequence.due += heaviest;
-        *round = sequence.next_round(*round);
     }
     entries.into()
 }

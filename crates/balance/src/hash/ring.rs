@@ -5,23 +5,12 @@ use destrier_policy::HashFunction;
 use super::KeyedHost;
 use super::function::{hash_bytes, murmur2};
 
-/// A point of the ring. In two words, so that it takes 12 bytes and not 16; ordered by hash.
+/// A point of the ring: 12 bytes, not 16. Ordered by hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(C, packed(4))]
 pub(super) struct Point {
-    high: u32,
-    low: u32,
+    pub(super) hash: u64,
     pub(super) host: u32,
-}
-
-impl Point {
-    fn new(hash: u64, host: u32) -> Self {
-        // Both halves fit.
-        Self { high: (hash >> 32) as u32, low: hash as u32, host }
-    }
-
-    pub(super) fn hash(self) -> u64 {
-        (u64::from(self.high) << 32) | u64::from(self.low)
-    }
 }
 
 /// Points sorted by hash.
@@ -76,7 +65,7 @@ impl Ring {
                 }
                 label.truncate(key);
                 push_decimal(&mut label, number);
-                points.push(Point::new(hash(&label), index));
+                points.push(Point { hash: hash(&label), host: index });
                 placed += 1.0;
             }
         }
@@ -99,7 +88,7 @@ impl Ring {
 
     /// The first point at or after `hash`, around the end, and `attempt` points further.
     pub(super) fn position(&self, hash: u64, attempt: u32) -> Option<usize> {
-        let first = self.0.partition_point(|point| point.hash() < hash);
+        let first = self.0.partition_point(|point| point.hash < hash);
         (first % self.0.len().max(1)).checked_add(attempt as usize)?.checked_rem(self.0.len())
     }
 }

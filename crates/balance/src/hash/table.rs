@@ -291,7 +291,7 @@ impl HashTable {
     pub(super) fn entries(&self) -> Vec<(u64, u32)> {
         match &self.slots {
             Slots::Ring(ring) => {
-                ring.points().iter().map(|point| (point.hash(), point.host)).collect()
+                ring.points().iter().map(|point| (point.hash, point.host)).collect()
             }
             Slots::Maglev(entries) => {
                 (0..entries.len()).map(|index| (index as u64, entries.host(index))).collect()
