@@ -191,7 +191,7 @@ impl LogLevel {
         }
     }
 
-    fn parse(text: &str) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
         use LogLevel::{Critical, Debug, Error, Info, Off, Trace, Warning};
         if text == "warn" {
             return Ok(Warning);

@@ -6,7 +6,8 @@ use std::process::ExitCode;
 use destrier::agent::Agent;
 use destrier::args::{Args, Command, Mode};
 use destrier::demo::{self, Audience};
-use destrier::{bootstrap, health, telemetry};
+use destrier::telemetry::{self, Levels};
+use destrier::{bootstrap, health};
 use tokio::signal::unix::{SignalKind, signal};
 
 fn main() -> ExitCode {
@@ -39,12 +40,13 @@ fn main() -> ExitCode {
         let _ = writeln!(std::io::stdout(), "configuration OK");
         return ExitCode::SUCCESS;
     }
-    if let Err(error) =
-        telemetry::start(args.log_level, &args.component_log_level, args.log_path.as_deref())
-    {
-        return fail([error.as_str()]);
-    }
-    match serve(loaded, &args) {
+    let started =
+        telemetry::start(args.log_level, &args.component_log_level, args.log_path.as_deref());
+    let levels = match started {
+        Ok(levels) => levels,
+        Err(error) => return fail([error.as_str()]),
+    };
+    match serve(loaded, &args, levels) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail([format!("{error:#}").as_str()]),
     }
@@ -59,7 +61,7 @@ fn fail<'a>(faults: impl IntoIterator<Item = &'a str>) -> ExitCode {
 }
 
 /// Runs until a signal or `/quitquitquit`, then drains. A second signal ends at once.
-fn serve(loaded: bootstrap::Loaded, args: &Args) -> anyhow::Result<()> {
+fn serve(loaded: bootstrap::Loaded, args: &Args, levels: Levels) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate())?;
@@ -67,7 +69,7 @@ fn serve(loaded: bootstrap::Loaded, args: &Args) -> anyhow::Result<()> {
         for flag in args.without_effect() {
             tracing::info!(flag, "accepted, without effect");
         }
-        let agent = Agent::start(loaded, args)?;
+        let agent = Agent::start(loaded, args, levels)?;
         let quit = agent.quit().clone();
         tokio::select! {
             _ = terminate.recv() => tracing::info!("SIGTERM: draining"),

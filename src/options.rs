@@ -49,6 +49,7 @@ pub(crate) fn shown(args: &Args) -> Value {
         },
         "enable_core_dump": args.enable_core_dump,
         "skip_deprecated_logs": args.skip_deprecated_logs,
+        "file_flush_min_size": args.file_flush_min_size_kb,
     })
 }
 

@@ -3,30 +3,117 @@
 use std::fs::OpenOptions;
 use std::io;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use destrier_admin::{LogLevelError, LogLevels};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{Layer, fmt, reload};
+use tracing_subscriber::{Layer, Registry, fmt, reload};
 
 use crate::args::{ComponentLevels, LogLevel};
 
-/// Envoy's logger names that have a counterpart here, and the targets that they switch.
-const COMPONENTS: &[(&str, &[&str])] = &[
-    ("admin", &["destrier_admin"]),
-    ("config", &["destrier_xds", "destrier_control"]),
-    ("connection", &["destrier_upstream", "destrier_proxy"]),
-    ("filter", &["destrier_proxy::tcp"]),
-    ("forward_proxy", &["destrier_upstream"]),
-    ("grpc", &["destrier_xds", "tonic"]),
-    ("http", &["destrier_proxy"]),
-    ("http2", &["hyper", "h2"]),
-    ("main", &["destrier"]),
-    ("pool", &["destrier_upstream"]),
-    ("router", &["destrier_proxy"]),
-    ("upstream", &["destrier_upstream"]),
+/// A logger under Envoy's name.
+struct Logger {
+    name: &'static str,
+    /// The targets that it switches. Of two that match, the longer one counts.
+    targets: &'static [&'static str],
+    whose: Whose,
+}
+
+/// Dependencies are asked only for what is wrong, unless somebody names their logger.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Whose {
+    Ours,
+    Dependency,
+}
+
+/// Envoy's loggers that have a counterpart here; the rest of its seventy have none and are not known.
+/// `misc` is whatever no other logger names.
+const LOGGERS: &[Logger] = &[
+    ours("admin", &["destrier_admin"]),
+    ours("config", &["destrier_control", "destrier_xds", "destrier::control"]),
+    ours("conn_handler", &["destrier_proxy::listener"]),
+    ours("connection", &["destrier_proxy::connection", "destrier_upstream::connect"]),
+    ours("dns", &["destrier::dns"]),
+    ours("file", &["destrier_proxy::access_log"]),
+    ours("filter", &["destrier_proxy::tcp"]),
+    Logger { name: "grpc", targets: &["tonic"], whose: Whose::Dependency },
+    ours("http", &["destrier_proxy"]),
+    Logger { name: "http2", targets: &["h2", "hyper"], whose: Whose::Dependency },
+    ours("main", &["destrier", "destrier_mock_xds"]),
+    Logger { name: "misc", targets: &[], whose: Whose::Dependency },
+    ours("pool", &["destrier_upstream::pool"]),
+    ours("router", &["destrier_proxy::stack"]),
+    ours("upstream", &["destrier_upstream"]),
 ];
+
+const fn ours(name: &'static str, targets: &'static [&'static str]) -> Logger {
+    Logger { name, targets, whose: Whose::Ours }
+}
+
+/// The level of each logger, and the filter that obeys them.
+pub struct Levels {
+    /// One for each of [`LOGGERS`].
+    levels: Mutex<Vec<LogLevel>>,
+    /// `None` when no log was started.
+    filter: Option<reload::Handle<Targets, Registry>>,
+}
+
+impl Levels {
+    /// Levels that are only remembered: no log was started.
+    pub fn new(level: LogLevel, components: &ComponentLevels) -> Self {
+        let level_of = |logger: &Logger| {
+            let named = components.0.iter().rev().find(|(name, _)| name == logger.name);
+            match named {
+                Some((_, level)) => *level,
+                None if logger.whose == Whose::Ours => level,
+                None if filter(level) > LevelFilter::WARN => LogLevel::Warning,
+                None => level,
+            }
+        };
+        Self { levels: Mutex::new(LOGGERS.iter().map(level_of).collect()), filter: None }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<LogLevel>> {
+        // A level is one value, always whole.
+        self.levels.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change(&self, change: impl FnOnce(&mut [LogLevel])) {
+        let mut levels = self.lock();
+        change(&mut levels);
+        if let Some(handle) = &self.filter {
+            // The log lives as long as the process: there is a filter to replace.
+            let _ = handle.reload(targets(&levels));
+        }
+    }
+}
+
+impl LogLevels for Levels {
+    fn levels(&self) -> Vec<(&'static str, &'static str)> {
+        let levels = self.lock();
+        LOGGERS.iter().zip(&*levels).map(|(logger, level)| (logger.name, level.name())).collect()
+    }
+
+    fn set_all(&self, level: &str) -> Result<(), LogLevelError> {
+        let level = LogLevel::parse(level).map_err(|_| LogLevelError::UnknownLevel)?;
+        self.change(|levels| levels.fill(level));
+        Ok(())
+    }
+
+    fn set(&self, changes: &[(&str, &str)]) -> Result<(), LogLevelError> {
+        let mut known = Vec::new();
+        for (name, level) in changes {
+            let index = LOGGERS.iter().position(|logger| logger.name == *name);
+            let index = index.ok_or(LogLevelError::UnknownLogger)?;
+            let level = LogLevel::parse(level).map_err(|_| LogLevelError::UnknownLevel)?;
+            known.push((index, level));
+        }
+        self.change(|levels| known.iter().for_each(|(index, level)| levels[*index] = *level));
+        Ok(())
+    }
+}
 
 /// Starts the log of the process. Call once.
 ///
@@ -36,9 +123,9 @@ pub fn start(
     level: LogLevel,
     components: &ComponentLevels,
     path: Option<&Path>,
-) -> Result<(), String> {
-    let filter = targets(level, components);
-    let (filter, _handle) = reload::Layer::new(filter);
+) -> Result<Levels, String> {
+    let levels = Levels::new(level, components);
+    let (filter, handle) = reload::Layer::new(targets(&levels.lock()));
     let layer = fmt::layer().with_ansi(false);
     let layer = match path {
         None => layer.with_writer(io::stderr).boxed(),
@@ -50,31 +137,19 @@ pub fn start(
         }
     };
     let registry = tracing_subscriber::registry().with(layer.with_filter(filter));
-    registry.try_init().map_err(|error| format!("log: {error}"))
+    registry.try_init().map_err(|error| format!("log: {error}"))?;
+    Ok(Levels { filter: Some(handle), ..levels })
 }
 
-/// What is let through: the dependencies are asked only for what is wrong, unless a component names them.
-fn targets(level: LogLevel, components: &ComponentLevels) -> Targets {
-    let mut targets = Targets::new().with_default(filter(level).min(LevelFilter::WARN));
-    for own in [
-        "destrier",
-        "destrier_admin",
-        "destrier_control",
-        "destrier_mock_xds",
-        "destrier_proxy",
-        "destrier_upstream",
-        "destrier_xds",
-    ] {
-        targets = targets.with_target(own, filter(level));
-    }
-    for (name, level) in &components.0 {
-        // An unknown name is one of Envoy's many loggers without a counterpart: nothing to switch.
-        let known = COMPONENTS.iter().filter(|(component, _)| component == name);
-        for target in known.flat_map(|(_, targets)| *targets) {
-            targets = targets.with_target(*target, filter(*level));
-        }
-    }
-    targets
+/// What is let through.
+fn targets(levels: &[LogLevel]) -> Targets {
+    let all = || LOGGERS.iter().zip(levels);
+    let rest = all().find(|(logger, _)| logger.targets.is_empty());
+    let default = rest.map_or(LevelFilter::WARN, |(_, level)| filter(*level));
+    let named = all().flat_map(|(logger, level)| {
+        logger.targets.iter().map(move |target| (*target, filter(*level)))
+    });
+    named.collect::<Targets>().with_default(default)
 }
 
 fn filter(level: LogLevel) -> LevelFilter {
@@ -94,7 +169,7 @@ struct Shared(Arc<Mutex<std::fs::File>>);
 impl io::Write for Shared {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         // A panic while a line was written leaves at worst half a line.
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).write(bytes)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -104,16 +179,37 @@ impl io::Write for Shared {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use tracing::Level;
+
+    use super::*;
+
+    fn allowed(levels: &Levels, target: &str, level: Level) -> bool {
+        targets(&levels.lock()).would_enable(target, &level)
+    }
 
     #[test]
     fn a_component_is_louder_than_the_rest() {
         let components = ComponentLevels(vec![("upstream".into(), LogLevel::Debug)]);
-        let targets = targets(LogLevel::Info, &components);
-        assert!(targets.would_enable("destrier_upstream::pool", &Level::DEBUG));
-        assert!(!targets.would_enable("destrier_proxy", &Level::DEBUG));
-        assert!(targets.would_enable("destrier_proxy", &Level::INFO));
-        assert!(!targets.would_enable("hyper", &Level::INFO));
+        let levels = Levels::new(LogLevel::Info, &components);
+        assert!(allowed(&levels, "destrier_upstream::manager", Level::DEBUG));
+        assert!(!allowed(&levels, "destrier_upstream::pool", Level::DEBUG), "a logger of its own");
+        assert!(!allowed(&levels, "destrier_proxy", Level::DEBUG));
+        assert!(allowed(&levels, "destrier_proxy", Level::INFO));
+        assert!(!allowed(&levels, "hyper", Level::INFO));
+        assert!(!allowed(&levels, "rustls", Level::INFO));
+    }
+
+    #[test]
+    fn levels_change_at_once_and_together_or_not_at_all() {
+        let levels = Levels::new(LogLevel::Warning, &ComponentLevels::default());
+        levels.set_all("debug").expect("it is a level");
+        assert!(allowed(&levels, "h2::proto", Level::DEBUG));
+        let changes = [("upstream", "error"), ("nope", "info")];
+        assert_eq!(levels.set(&changes), Err(LogLevelError::UnknownLogger));
+        assert!(allowed(&levels, "destrier_upstream", Level::DEBUG), "nothing was changed");
+        assert_eq!(levels.set(&[("upstream", "loud")]), Err(LogLevelError::UnknownLevel));
+        levels.set(&[("upstream", "off"), ("config", "trace")]).expect("both are known");
+        assert!(!allowed(&levels, "destrier_upstream", Level::ERROR));
+        assert!(allowed(&levels, "destrier_xds::session", Level::TRACE));
     }
 }

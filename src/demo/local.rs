@@ -11,6 +11,7 @@ use serde_json::Value;
 use crate::agent::Agent;
 use crate::args::Args;
 use crate::bootstrap;
+use crate::telemetry::Levels;
 
 /// How long anything may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -35,7 +36,8 @@ impl LocalAgent {
             .map_err(|exit| anyhow::anyhow!(exit.text))?;
         let loaded = bootstrap::parse(&[("bootstrap".into(), bootstrap.to_string())], &args)
             .map_err(|faults| anyhow::anyhow!(faults.join("; ")))?;
-        let agent = Agent::start(loaded, &args)?;
+        let levels = Levels::new(args.log_level, &args.component_log_level);
+        let agent = Agent::start(loaded, &args, levels)?;
         let ip = |address: &Address| address.ip().context("it listens on TCP");
         let entries = agent.listeners().iter().map(|listener| ip(&listener.address));
         let entries = entries.collect::<Result<_>>()?;

@@ -1,12 +1,24 @@
 //! The admin port: stages, shapes as Envoy's, statistics that are exact.
+//!
+//! `index.rs` compares every recorded page, `events.rs` what each recorded event counts; what is not as
+//! recorded stands in `exceptions.rs`.
+
+mod changes;
+mod exceptions;
+mod index;
+mod prometheus;
+mod recorded_mesh;
+mod shape;
+mod streamed;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 
 use anyhow::{Context, Result};
 use destrier::demo::config::{Ads, bootstrap, http_manager, listener, route, static_cluster};
 use destrier::demo::local::{LocalAgent, request};
 use destrier_mock_xds::{Behaviour, Changes, Listen, MockXds, eds_cluster, endpoints};
-use destrier_testkit::{AnswerTo, RawConn};
+use destrier_testkit::{AnswerTo, RawConn, RawResponse};
 use envoy_types::pb::envoy::config::core::v3::Locality;
 use http::Method;
 use serde_json::Value;
@@ -17,6 +29,22 @@ use crate::mesh::{
 use crate::process::Program;
 
 const SERVICE: &str = "outbound|8443||ratings.default.svc.cluster.local";
+
+/// `GET path` for a host, over a connection of its own.
+pub(crate) async fn get_from(to: SocketAddr, host: &str, path: &str) -> Result<RawResponse> {
+    let mut connection = RawConn::connect(to).await?;
+    let head = format!("GET {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
+    connection.send(head.as_bytes()).await?;
+    Ok(connection.read_response(AnswerTo::method(&Method::GET)).await?)
+}
+
+/// `POST path` to an admin port.
+pub(crate) async fn post(to: SocketAddr, path: &str) -> Result<RawResponse> {
+    let mut connection = RawConn::connect(to).await?;
+    let head = format!("POST {path} HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\r\n");
+    connection.send(head.as_bytes()).await?;
+    Ok(connection.read_response(AnswerTo::method(&Method::POST)).await?)
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ready_tells_the_stages() -> Result<()> {
@@ -43,18 +71,15 @@ async fn ready_tells_the_stages() -> Result<()> {
 }
 
 /// Of a host, what we do not keep and so do not show, and why.
-const NOT_KEPT: [(&str, &str); 3] = [
-    ("rq_pending_active", "what waits is counted for the cluster, not for each host"),
-    ("success_rate", "outlier detection is not in force"),
-    ("local_origin_success_rate", "outlier detection is not in force"),
-];
+const NOT_KEPT: [(&str, &str); 1] =
+    [("rq_pending_active", "what waits is counted for the cluster, not for each host")];
 
 fn is_kept(key: &str) -> bool {
     NOT_KEPT.iter().all(|(name, _)| key != *name && key != format!("host {name}"))
 }
 
 /// An EDS cluster named as in the recordings, with a locality, after one request.
-async fn as_recorded() -> Result<(LocalAgent, MockXds, Vec<destrier_testkit::Backend>)> {
+pub(crate) async fn as_recorded() -> Result<(LocalAgent, MockXds, Vec<destrier_testkit::Backend>)> {
     let backends = backends(["a"])?;
     let plane = MockXds::start_local().await?;
     let mut assignment = endpoints(SERVICE, &addresses(&backends));
@@ -208,66 +233,6 @@ fn stats_of(page: &Value) -> BTreeMap<String, u64> {
     let listed = page["stats"].as_array().map(Vec::as_slice).unwrap_or_default();
     let pair = |stat: &Value| Some((stat["name"].as_str()?.to_owned(), stat["value"].as_u64()?));
     listed.iter().filter_map(pair).collect()
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_prometheus_page_is_well_formed() -> Result<()> {
-    let (agent, _plane, _backends) = as_recorded().await?;
-    let page = text(&request(agent.admin, "/stats/prometheus", "").await?);
-    let mut families: BTreeMap<&str, &str> = BTreeMap::new();
-    let mut current = "";
-    let mut series = BTreeSet::new();
-    for line in page.lines() {
-        if let Some(declared) = line.strip_prefix("# TYPE ") {
-            let (name, kind) = declared.split_once(' ').context("a name and a type")?;
-            assert!(["counter", "gauge", "histogram"].contains(&kind), "{line}");
-            assert_eq!(families.insert(name, kind), None, "declared twice: {line}");
-            current = name;
-            continue;
-        }
-        if line.is_empty() || line.starts_with("# HELP ") {
-            continue;
-        }
-        let (name, labels, value) = sample(line).with_context(|| line.to_owned())?;
-        let of_histogram = ["_bucket", "_sum", "_count"]
-            .iter()
-            .any(|suffix| name.strip_suffix(suffix) == Some(current));
-        let belongs = match families.get(current) {
-            Some(&"histogram") => of_histogram,
-            _ => name == current,
-        };
-        assert!(belongs, "{line} stands below the type of {current}");
-        assert!(value.parse::<f64>().is_ok(), "{line}");
-        assert!(series.insert((name, labels)), "twice: {line}");
-    }
-    let rq_total = series.iter().any(|(name, labels)| {
-        *name == "envoy_cluster_upstream_rq_total"
-            && labels.contains(&format!("envoy_cluster_name=\"{SERVICE}\""))
-    });
-    assert!(rq_total, "{page}");
-    Ok(())
-}
-
-/// `name{label="value",...} number`.
-fn sample(line: &str) -> Option<(&str, &str, &str)> {
-    let (series, value) = line.rsplit_once(' ')?;
-    let (name, labels) = series.split_once('{')?;
-    let labels = labels.strip_suffix('}')?;
-    let is_name = |name: &str| {
-        let mut characters = name.chars();
-        characters.next().is_some_and(|first| first.is_ascii_alphabetic() || first == '_')
-            && characters.all(|one| one.is_ascii_alphanumeric() || one == '_')
-    };
-    let mut rest = labels;
-    while !rest.is_empty() {
-        let (label, after) = rest.split_once("=\"")?;
-        let end = after.find('"')?;
-        rest = after.get(end + 1..)?.trim_start_matches(',');
-        if !is_name(label) {
-            return None;
-        }
-    }
-    is_name(name).then_some((name, labels, value))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

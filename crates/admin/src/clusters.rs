@@ -1,31 +1,72 @@
 //! `/clusters` (`clusters.proto: Clusters`): limits and hosts of each cluster.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use destrier_policy::{CircuitBreakers, Discovery, HealthStatus, Origin, RoutingPriority};
 use destrier_upstream::{Cluster, Host, HostStats, StatValue};
 use serde_json::{Map, Value, json};
 
-use crate::answer::Answer;
+use crate::answer::{Answer, JSON, TEXT};
+use crate::json::JsonPage;
 use crate::listeners::address;
 use crate::query::Query;
 use crate::sources::Sources;
+use crate::stream::{Gone, Out};
 
-pub(crate) fn page(sources: &Sources, query: &Query) -> Answer {
+/// Envoy's figure for a host without enough traffic for a rate: outlier detection is not in force, so
+/// that is every host.
+const UNKNOWN_RATE: &str = "-1";
+
+pub(crate) fn page(sources: &Arc<Sources>, query: &Query) -> Answer {
     let filter = match query.filter() {
         Ok(filter) => filter,
         Err(answer) => return answer,
     };
-    let wanted = sources.clusters_by_name().filter(|cluster| {
+    let wanted = sources.clusters_by_name().filter(move |cluster| {
         filter.as_ref().is_none_or(|filter| filter.is_match(cluster.name().as_str()))
     });
-    if query.get("format") == Some("json") {
-        let statuses: Vec<Value> = wanted.map(|cluster| status(&cluster)).collect();
-        return Answer::json(&json!({ "cluster_statuses": statuses }));
+    match query.get("format") {
+        Some("json") => Answer::streamed(JSON, |out| write_json(out, wanted)),
+        _ => Answer::streamed(TEXT, |out| write_text(out, wanted)),
     }
-    let mut text = String::new();
-    wanted.for_each(|cluster| write_cluster(&mut text, &cluster));
-    Answer::ok(text)
+}
+
+async fn write_text(
+    mut out: Out,
+    clusters: impl Iterator<Item = Arc<Cluster>>,
+) -> Result<Out, Gone> {
+    for cluster in clusters {
+        write_cluster(out.text(), &cluster);
+        for host in cluster.hosts() {
+            write_host(out.text(), &format!("{}::{}", cluster.name(), host.address()), host);
+            out.step().await?;
+        }
+        out.step().await?;
+    }
+    Ok(out)
+}
+
+async fn write_json(
+    mut out: Out,
+    clusters: impl Iterator<Item = Arc<Cluster>>,
+) -> Result<Out, Gone> {
+    let mut clusters = clusters.peekable();
+    if clusters.peek().is_none() {
+        out.text().push_str("{}\n");
+        return Ok(out);
+    }
+    let mut page = JsonPage::new(out);
+    page.open(None, '{');
+    page.open(Some("cluster_statuses"), '[');
+    for cluster in clusters {
+        page.open(None, '{');
+        write_status(&mut page, &cluster).await?;
+        page.close('}');
+    }
+    page.close(']');
+    page.close('}');
+    Ok(page.finish())
 }
 
 /// The statistics of a host, also of one that never had a request: there they are all zero.
@@ -68,9 +109,6 @@ fn write_cluster(text: &mut String, cluster: &Cluster) {
     if let Some(service) = eds_service_name(cluster) {
         let _ = writeln!(text, "{name}::eds_service_name::{service}");
     }
-    for host in cluster.hosts() {
-        write_host(text, &format!("{name}::{}", host.address()), host);
-    }
 }
 
 fn write_host(text: &mut String, prefix: &str, host: &Host) {
@@ -94,6 +132,8 @@ fn write_host(text: &mut String, prefix: &str, host: &Host) {
         ("sub_zone", locality.sub_zone()),
         ("canary", "false"),
         ("priority", &host.priority().to_string()),
+        ("success_rate", UNKNOWN_RATE),
+        ("local_origin_success_rate", UNKNOWN_RATE),
     ] {
         let _ = writeln!(text, "{prefix}::{name}::{value}");
     }
@@ -108,17 +148,19 @@ fn health_flags(host: &Host) -> &'static str {
     }
 }
 
-/// `ClusterStatus`; zero and false are left out, as protobuf JSON does.
-fn status(cluster: &Cluster) -> Value {
+/// `ClusterStatus`, in the order of Envoy's page; zero and false are left out, as protobuf JSON does.
+async fn write_status(page: &mut JsonPage, cluster: &Cluster) -> Result<(), Gone> {
     let policy = cluster.policy();
-    let mut status = Map::new();
-    status.insert("name".into(), cluster.name().as_str().into());
+    page.value(Some("name"), &cluster.name().as_str().into()).await?;
     if policy.origin == Origin::Dynamic {
-        status.insert("added_via_api".into(), true.into());
+        page.value(Some("added_via_api"), &true.into()).await?;
     }
-    let hosts: Vec<Value> = cluster.hosts().iter().map(host_status).collect();
-    if !hosts.is_empty() {
-        status.insert("host_statuses".into(), hosts.into());
+    if !cluster.hosts().is_empty() {
+        page.open(Some("host_statuses"), '[');
+        for host in cluster.hosts() {
+            page.value(None, &host_status(host)).await?;
+        }
+        page.close(']');
     }
     let thresholds = RoutingPriority::ALL.map(|priority| {
         let mut shown = Map::new();
@@ -131,12 +173,12 @@ fn status(cluster: &Cluster) -> Value {
         );
         Value::Object(shown)
     });
-    status.insert("circuit_breakers".into(), json!({ "thresholds": thresholds }));
-    status.insert("observability_name".into(), (*policy.observability_name).into());
+    page.value(Some("circuit_breakers"), &json!({ "thresholds": thresholds })).await?;
+    page.value(Some("observability_name"), &(*policy.observability_name).into()).await?;
     if let Some(service) = eds_service_name(cluster) {
-        status.insert("eds_service_name".into(), service.into());
+        page.value(Some("eds_service_name"), &service.into()).await?;
     }
-    Value::Object(status)
+    Ok(())
 }
 
 fn host_status(host: &Host) -> Value {

@@ -10,7 +10,8 @@ use crate::sources::Sources;
 pub(crate) fn page(sources: &Sources, query: &Query) -> Answer {
     if query.get("format") == Some("json") {
         let statuses: Vec<Value> = sources
-            .listeners
+            .proxy
+            .listeners()
             .iter()
             .map(|listener| {
                 json!({ "name": &*listener.name, "local_address": address(&listener.address) })
@@ -18,7 +19,7 @@ pub(crate) fn page(sources: &Sources, query: &Query) -> Answer {
             .collect();
         return Answer::json(&json!({ "listener_statuses": statuses }));
     }
-    let lines = sources.listeners.iter();
+    let lines = sources.proxy.listeners().iter();
     Answer::ok(lines.map(|at| format!("{}::{}\n", at.name, at.address)).collect::<String>())
 }
 

@@ -1,6 +1,6 @@
 //! `/server_info` (`server_info.proto: ServerInfo`).
 
-use destrier_envoy_json::Pool;
+use destrier_envoy_json::{Defaults, Pool};
 use envoy_types::pb::envoy::config::bootstrap::v3::Bootstrap;
 use prost::Message;
 use serde_json::json;
@@ -20,8 +20,12 @@ pub(crate) fn page(sources: &Sources, _: &Query) -> Answer {
         "command_line_options": sources.options,
     });
     let bootstrap = Bootstrap::decode(&*sources.bootstrap).ok();
-    if let Some(node) = bootstrap.and_then(|bootstrap| bootstrap.node) {
-        info["node"] = Pool::new().to_value(&node);
+    if let Some(mut node) = bootstrap.and_then(|bootstrap| bootstrap.node) {
+        if node.user_agent_name.is_empty() {
+            node.user_agent_name = "destrier".to_owned();
+        }
+        info["node"] = Pool::new().to_value_with(&node, Defaults::Print);
     }
+    info["hot_restart_initializing"] = false.into();
     Answer::json(&info)
 }

@@ -1,4 +1,4 @@
-//! What the admin port reads.
+//! What the admin port reads, and the few things that it may change.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
@@ -6,12 +6,13 @@ use std::time::{Duration, Instant, SystemTime};
 use bytes::Bytes;
 use destrier_control::{Assembler, StaticListener};
 use destrier_policy::FieldNote;
-use destrier_proxy::{BoundListener, ProxyStats};
+use destrier_proxy::Proxy;
 use destrier_upstream::{Cluster, Directory};
 use destrier_xds::StatusHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::{ServerState, Tags};
+use crate::runtime::RuntimeValues;
+use crate::{LogLevels, ServerState, Tags};
 
 /// Handles on everything that is shown; all of them are cheap to read.
 pub struct Sources {
@@ -39,19 +40,23 @@ pub struct Sources {
     pub assembler: Arc<Mutex<Assembler>>,
     /// The session with the control plane, if there is one.
     pub xds: Option<StatusHandle>,
-    /// Listeners with their real addresses.
-    pub listeners: Vec<BoundListener>,
-    /// The same as they stand in the bootstrap.
+    /// Listeners with their real addresses, and what they count.
+    pub proxy: Arc<Proxy>,
+    /// The listeners as they stand in the bootstrap, in the order of those of `proxy`.
     pub static_listeners: Vec<StaticListener>,
-    /// What the listeners count.
-    pub proxy: Arc<ProxyStats>,
+    /// How long `/drain_listeners?graceful` waits before it closes listeners: `--drain-time-s`.
+    pub drain_time: Duration,
+    /// Levels of the process's own log, for `/logging`.
+    pub log: Arc<dyn LogLevels>,
+    /// `layered_runtime` and what `/runtime_modify` put over it.
+    pub runtime: RuntimeValues,
     /// Worker threads.
     pub workers: usize,
 }
 
 impl Sources {
     /// Live clusters, in the order of their names.
-    pub(crate) fn clusters_by_name(&self) -> impl Iterator<Item = Arc<Cluster>> {
+    pub(crate) fn clusters_by_name(&self) -> impl Iterator<Item = Arc<Cluster>> + use<> {
         let live = self.directory.load();
         let mut clusters: Vec<_> = live.iter().cloned().collect();
         clusters.sort_by(|a, b| a.policy().name.cmp(&b.policy().name));

@@ -108,15 +108,16 @@ impl Histogram {
         counts
     }
 
-    /// The value in milliseconds that a share of `quantile` (0.0 to 1.0) of all values does not exceed,
-    /// by linear interpolation within a bin; `None` without values.
+    /// The value in milliseconds that a share of `quantile` (0.0 to 1.0) of all values does not exceed;
+    /// `None` without values. As in Envoy the values of a bin are taken to be spread evenly over it, each
+    /// in the middle of its share: one alone stands in the middle of the bin.
     pub fn quantile_ms(&self, quantile: f64) -> Option<f64> {
-        let rank = quantile.clamp(0.0, 1.0) * self.count() as f64;
+        let rank = (quantile.clamp(0.0, 1.0) * self.count() as f64).ceil().max(1.0);
         let mut below = 0.0;
         let mut found = None;
         for bin in self.bins() {
             let count = bin.count as f64;
-            let into = ((rank - below) / count).clamp(0.0, 1.0);
+            let into = ((rank - below - 0.5) / count).clamp(0.0, 1.0);
             found = Some((bin.start_us as f64 + bin.width_us as f64 * into) / 1000.0);
             below += count;
             if below >= rank {
@@ -127,7 +128,7 @@ impl Histogram {
     }
 
     /// Bins that are not empty, in order.
-    fn bins(&self) -> impl Iterator<Item = Bin> {
+    pub fn bins(&self) -> impl Iterator<Item = Bin> {
         let count = self.shortest.load(Ordering::Relaxed);
         let shortest = Bin { start_us: 0, width_us: 10, count };
         let decades = self.decades.get().into_iter().flat_map(|decades| decades.iter().enumerate());
@@ -143,10 +144,15 @@ impl Histogram {
     }
 }
 
-struct Bin {
-    start_us: u64,
-    width_us: u64,
-    count: u64,
+/// How many values stand between two bounds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bin {
+    /// The lower bound, in microseconds; it belongs to the bin.
+    pub start_us: u64,
+    /// From there to the upper bound, which does not.
+    pub width_us: u64,
+    /// How many values.
+    pub count: u64,
 }
 
 #[cfg(test)]
@@ -196,6 +202,17 @@ mod tests {
             let (decade, bin) = place(us);
             assert_eq!(edges(decade, bin).0, us, "{bound}");
         }
+    }
+
+    /// From the recordings: six values, three of them 0, the others in the bins of 3, 600 and 1000 ms.
+    #[test]
+    fn quantiles_are_those_that_envoy_shows() {
+        let histogram = recorded(&[0, 0, 0, 3_000, 600_000, 1_000_000]);
+        assert_eq!(histogram.quantile_ms(0.75), Some(605.0));
+        assert_eq!(histogram.quantile_ms(0.9), Some(1050.0));
+        assert_eq!(histogram.quantile_ms(1.0), Some(1050.0));
+        let last_of_three = recorded(&[1_000, 1_000, 1_000]).quantile_ms(0.9).expect("not empty");
+        assert!((last_of_three - 1.083_333).abs() < 1e-6, "{last_of_three}");
     }
 
     proptest! {

@@ -1,9 +1,11 @@
 //! Every statistic that is kept, under Envoy's name.
 
-use destrier_upstream::{Histogram, StatValue};
+use std::time::SystemTime;
+
+use destrier_upstream::StatValue;
 use destrier_xds::{SessionStatus, TypeStatus, TypeUrl};
 
-use super::Wanted;
+use super::distribution::Distribution;
 use super::tags::Scope;
 use crate::memory;
 use crate::sources::Sources;
@@ -27,33 +29,8 @@ pub(super) enum Kind {
     Histogram,
 }
 
-/// What a histogram shows.
-#[derive(Clone, Debug)]
-pub(super) struct Distribution {
-    pub(super) count: u64,
-    pub(super) sum_ms: f64,
-    pub(super) buckets: [u64; Histogram::BOUNDS_MS.len()],
-    pub(super) quantiles: [f64; Self::QUANTILES.len()],
-}
-
-impl Distribution {
-    /// Envoy's percentiles.
-    pub(super) const QUANTILES: [f64; 10] =
-        [0.0, 25.0, 50.0, 75.0, 90.0, 95.0, 99.0, 99.5, 99.9, 100.0];
-
-    fn of(histogram: &Histogram) -> Self {
-        let quantile = |percent: f64| histogram.quantile_ms(percent / 100.0).unwrap_or(0.0);
-        Self {
-            count: histogram.count(),
-            sum_ms: histogram.sum_ms(),
-            buckets: histogram.cumulative(),
-            quantiles: Self::QUANTILES.map(quantile),
-        }
-    }
-}
-
 impl Stat {
-    fn of(value: StatValue<'_>) -> Self {
+    pub(super) fn of(value: StatValue<'_>) -> Self {
         match value {
             StatValue::Counter(value) => Self::Counter(value),
             StatValue::Gauge(value) => Self::Gauge(value),
@@ -83,31 +60,21 @@ impl Stat {
     }
 }
 
-/// All that is wanted, sorted by full name.
-pub(super) fn collect(sources: &Sources, wanted: &Wanted) -> Vec<(String, Stat)> {
-    let mut stats = Vec::new();
-    visit(sources, &mut |scope, name, stat| {
-        let name = scope.prefix() + name;
-        if wanted.wants(&name, &stat) {
-            stats.push((name, stat));
-        }
-    });
-    stats.sort_by(|a, b| a.0.cmp(&b.0));
-    stats
-}
+pub(super) type Visitor<'a> = dyn FnMut(Scope<'_>, &str, Stat) + 'a;
 
-type Visitor<'a> = dyn FnMut(Scope<'_>, &str, Stat) + 'a;
-
-/// Calls `visit` for every statistic of the process.
-pub(super) fn visit(sources: &Sources, visit: &mut Visitor<'_>) {
-    clusters(sources, visit);
-    sources.proxy.visit(&mut |name, value| {
+/// Calls `visit` for every statistic of the process that belongs to no cluster.
+pub(super) fn visit_fixed(sources: &Sources, visit: &mut Visitor<'_>) {
+    sources.proxy.stats().visit(&mut |name, value| {
         let (scope, name) = in_scope(name);
         visit(scope, name, Stat::of(value));
     });
+    // These bear their full names: they count for all clusters together.
+    sources.directory.visit_stats(&mut |name, value| {
+        visit(Scope::Plain, &format!("cluster_manager.{name}"), Stat::of(value));
+    });
     server(sources, visit);
     if let Some(xds) = &sources.xds {
-        control_plane(&xds.load(), visit);
+        control_plane(sources, &xds.load(), visit);
     }
 }
 
@@ -126,15 +93,6 @@ fn in_scope(full: &str) -> (Scope<'_>, &str) {
     }
 }
 
-fn clusters(sources: &Sources, visit: &mut Visitor<'_>) {
-    for cluster in sources.clusters_by_name() {
-        let name = &cluster.policy().observability_name;
-        cluster.visit_stats(&mut |stat, value| visit(Scope::Cluster(name), stat, Stat::of(value)));
-    }
-    // These bear their full names: they count for all clusters together.
-    sources.directory.visit_stats(&mut |name, value| visit(Scope::Plain, name, Stat::of(value)));
-}
-
 fn server(sources: &Sources, visit: &mut Visitor<'_>) {
     let state = sources.state.get();
     let live = u64::from(state == crate::Stage::Live);
@@ -143,7 +101,7 @@ fn server(sources: &Sources, visit: &mut Visitor<'_>) {
     visit(Scope::Plain, "server.uptime", Stat::Gauge(sources.uptime().as_secs()));
     visit(Scope::Plain, "server.concurrency", Stat::Gauge(sources.workers as u64));
     visit(Scope::Plain, "listener_manager.workers_started", Stat::Gauge(live));
-    let listeners = sources.listeners.len() as u64;
+    let listeners = sources.proxy.listeners().len() as u64;
     visit(Scope::Plain, "listener_manager.total_listeners_active", Stat::Gauge(listeners));
     if let Some(usage) = memory::usage() {
         visit(Scope::Plain, "server.memory_allocated", Stat::Gauge(usage.data));
@@ -151,19 +109,17 @@ fn server(sources: &Sources, visit: &mut Visitor<'_>) {
     }
 }
 
-fn control_plane(status: &SessionStatus, visit: &mut Visitor<'_>) {
+fn control_plane(sources: &Sources, status: &SessionStatus, visit: &mut Visitor<'_>) {
     let connected = u64::from(status.connected);
     visit(Scope::Plain, "control_plane.connected_state", Stat::Gauge(connected));
     let identifier = Stat::Text(status.control_plane.clone());
     visit(Scope::Plain, "control_plane.identifier", identifier);
-    for (type_url, counts) in &status.types {
-        if *type_url == TypeUrl::CLUSTER {
-            of_type("cluster_manager.cds", counts, visit);
-        }
+    if let Some(counts) = status.types.get(&TypeUrl::CLUSTER) {
+        of_type(sources, "cluster_manager.cds", counts, visit);
     }
 }
 
-fn of_type(prefix: &str, counts: &TypeStatus, visit: &mut Visitor<'_>) {
+fn of_type(sources: &Sources, prefix: &str, counts: &TypeStatus, visit: &mut Visitor<'_>) {
     for (name, value) in [
         ("update_attempt", counts.update_attempt),
         ("update_success", counts.update_success),
@@ -172,6 +128,13 @@ fn of_type(prefix: &str, counts: &TypeStatus, visit: &mut Visitor<'_>) {
         ("init_fetch_timeout", counts.init_fetch_timeout),
     ] {
         visit(Scope::Plain, &format!("{prefix}.{name}"), Stat::Counter(value));
+    }
+    if let Some(at) = counts.last_update {
+        // Kept on the clock that does not jump, shown on the other, in milliseconds.
+        let ago = (sources.instant)().saturating_duration_since(at);
+        let since = (sources.clock)().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let ms = u64::try_from(since.saturating_sub(ago).as_millis()).unwrap_or(u64::MAX);
+        visit(Scope::Plain, &format!("{prefix}.update_time"), Stat::Gauge(ms));
     }
     let version = Stat::Text(counts.version_text.clone());
     visit(Scope::Plain, &format!("{prefix}.version_text"), version);
