@@ -144,8 +144,11 @@ pub struct QueryMatcher {
 /// What must hold of a query parameter.
 #[derive(Clone, Debug, PartialEq)]
 pub enum QueryMatch {
-    /// `present_match`, also a matcher without a condition: it must be there.
-    Present,
+    /// `present_match`, also a matcher without a condition.
+    Present {
+        /// Whether it must be there, or must not.
+        wanted: bool,
+    },
     /// `string_match`.
     String(StringMatcher),
 }
@@ -155,10 +158,12 @@ impl QueryMatcher {
     pub fn matches(&self, query: Option<&str>) -> bool {
         let parameters = query.into_iter().flat_map(|query| query.split('&'));
         let mut pairs = parameters.map(|pair| pair.split_once('=').unwrap_or((pair, "")));
-        match (pairs.find(|(name, _)| *name == &*self.name), &self.condition) {
-            (None, _) => false,
-            (Some(_), QueryMatch::Present) => true,
-            (Some((_, value)), QueryMatch::String(matcher)) => matcher.matches(value.as_bytes()),
+        let found = pairs.find(|(name, _)| *name == &*self.name);
+        match &self.condition {
+            QueryMatch::Present { wanted } => found.is_some() == *wanted,
+            QueryMatch::String(matcher) => {
+                found.is_some_and(|(_, value)| matcher.matches(value.as_bytes()))
+            }
         }
     }
 }
@@ -170,7 +175,8 @@ mod tests {
     #[test]
     fn a_query_parameter_is_looked_for_by_its_first_value() {
         let with = |condition| QueryMatcher { name: "a".into(), condition };
-        let present = with(QueryMatch::Present);
+        let present = with(QueryMatch::Present { wanted: true });
+        let absent = with(QueryMatch::Present { wanted: false });
         for (query, there) in [
             (None, false),
             (Some(""), false),
@@ -179,6 +185,7 @@ mod tests {
             (Some("A=1&aa=1"), false),
         ] {
             assert_eq!(present.matches(query), there, "{query:?}");
+            assert_eq!(absent.matches(query), !there, "{query:?}");
         }
         let exact = with(QueryMatch::String(StringMatcher::exact("1")));
         assert!(exact.matches(Some("b&a=1&a=2")) && !exact.matches(Some("a=2&a=1")));

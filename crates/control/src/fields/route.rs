@@ -13,15 +13,16 @@ use envoy_types::pb::envoy::config::route::v3::{
     retry_policy::RetryBackOff,
     route::Action,
     route_action::{
-        ClusterSpecifier, HashPolicy, HostRewriteSpecifier, MaxStreamDuration,
-        RequestMirrorPolicy, UpgradeConfig,
+        ClusterSpecifier, HashPolicy, HostRewriteSpecifier, MaxStreamDuration, RequestMirrorPolicy,
+        UpgradeConfig,
         hash_policy::{Cookie, Header, PolicySpecifier},
     },
     route_match::PathSpecifier,
     weighted_cluster::{ClusterWeight, RandomValueSpecifier, cluster_weight},
 };
 use envoy_types::pb::envoy::r#type::matcher::v3::{
-    RegexMatchAndSubstitute, RegexMatcher, StringMatcher, regex_matcher::EngineType, string_matcher::MatchPattern,
+    RegexMatchAndSubstitute, RegexMatcher, StringMatcher, regex_matcher::EngineType,
+    string_matcher::MatchPattern,
 };
 
 use super::{row, tables, within};
@@ -160,7 +161,7 @@ tables! {
     }
     oneof query_parameter_match_specifier: QueryParameterMatchSpecifier {
         StringMatch "string_match": InForce nested,
-        PresentMatch "present_match": InForce "false asks for no more than true, as in Envoy",
+        PresentMatch "present_match": InForce,
     }
 
     message RedirectAction {

@@ -62,8 +62,8 @@ fn query_matcher(
         report.refuse(&path.field("name"), "must not be empty");
     }
     let condition = match &value.query_parameter_match_specifier {
-        // That false asks for no more than true is what Envoy makes of it.
-        Some(Specifier::PresentMatch(_)) | None => QueryMatch::Present,
+        Some(Specifier::PresentMatch(wanted)) => QueryMatch::Present { wanted: *wanted },
+        None => QueryMatch::Present { wanted: true },
         Some(Specifier::StringMatch(text)) => {
             QueryMatch::String(string_matcher(text, &path.field("string_match"), report)?)
         }

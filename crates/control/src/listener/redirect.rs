@@ -37,7 +37,9 @@ pub(super) fn redirect(
     let host = text("host_redirect", &value.host_redirect);
     let new_path = match &value.path_rewrite_specifier {
         Some(PathRewriteSpecifier::PathRedirect(new)) => {
-            text("path_redirect", new).map(RedirectPath::Whole)
+            // Envoy adds the slash as well.
+            let slash = if new.starts_with('/') || new.is_empty() { "" } else { "/" };
+            text("path_redirect", &[slash, new].concat()).map(RedirectPath::Whole)
         }
         Some(PathRewriteSpecifier::PrefixRewrite(new)) => {
             text("prefix_rewrite", new).map(RedirectPath::Prefix)

@@ -28,6 +28,10 @@ pub(super) fn path_rewrite(
             .check(&path.field("regex_rewrite"), regex_rewrite(rewrite))
             .map(PathRewrite::Regex),
         (prefix, None) => {
+            // Envoy would send what is no path.
+            if !prefix.starts_with('/') {
+                report.refuse(&path.field("prefix_rewrite"), "must begin with a slash");
+            }
             let path = path.field("prefix_rewrite");
             report.check(&path, header_value(prefix)).map(|_| PathRewrite::Prefix(prefix.into()))
         }

@@ -62,8 +62,9 @@ impl Dispatch for Forward {
 }
 
 /// All layers over a way to send.
-pub(crate) type Stack<D> =
-    trace::Trace<rescue::Rescue<sanitize::Sanitize<route::Router<mutate::Mutate<timeout::Timeout<D>>>>>>;
+pub(crate) type Stack<D> = trace::Trace<
+    rescue::Rescue<sanitize::Sanitize<route::Router<mutate::Mutate<timeout::Timeout<D>>>>>,
+>;
 
 /// Puts the layers together.
 pub(crate) fn stack<D: Dispatch>(dispatch: D) -> Stack<D> {

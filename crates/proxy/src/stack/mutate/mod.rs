@@ -1,9 +1,17 @@
 //! What a route changes of a request that it forwards and of the answer: headers, path and host.
 
+mod answer;
 mod apply;
 mod layer;
+mod request;
 mod service;
 mod value;
 
+pub(crate) use answer::change_own;
 pub(crate) use layer::MutateLayer;
-pub(crate) use service::{Mutate, local_reply};
+
+/// Changes both messages of a forwarded request.
+#[derive(Clone, Debug)]
+pub(crate) struct Mutate<S> {
+    inner: S,
+}

@@ -6,8 +6,8 @@ use bytes::Bytes;
 use destrier_http1::HeadError;
 use destrier_policy::DirectResponse;
 use destrier_upstream::{BodyError, ForwardError, ResponseFlag};
-use http::header::{HeaderMap, HeaderValue, LOCATION};
 use http::StatusCode;
+use http::header::{HeaderMap, HeaderValue, LOCATION};
 
 use crate::exchange::AfterAnswer;
 
@@ -90,11 +90,10 @@ impl LocalReply {
     /// A path with escaped slashes: the client is to ask for the one without
     /// (`UNESCAPE_AND_REDIRECT`).
     pub(crate) fn normal_path(path: &str) -> Self {
-        let mut reply =
-            Self::new(StatusCode::TEMPORARY_REDIRECT, "", "path_normalization_failed");
-        reply.headers = HeaderValue::from_str(path).ok().map(|path| {
-            Box::new(HeaderMap::from_iter([(LOCATION, path)]))
-        });
+        let mut reply = Self::new(StatusCode::TEMPORARY_REDIRECT, "", "path_normalization_failed");
+        reply.headers = HeaderValue::from_str(path)
+            .ok()
+            .map(|path| Box::new(HeaderMap::from_iter([(LOCATION, path)])));
         reply
     }
 

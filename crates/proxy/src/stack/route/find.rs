@@ -71,8 +71,7 @@ fn needs_tls<B>(host: &VirtualHost, request: &Request<B>) -> bool {
         request.headers().get(name).is_some_and(|told: &HeaderValue| told.as_bytes() == value)
     };
     let internal = || is("x-envoy-internal", b"true");
-    !is("x-forwarded-proto", b"https")
-        && (host.require_tls == RequireTls::All || !internal())
+    !is("x-forwarded-proto", b"https") && (host.require_tls == RequireTls::All || !internal())
 }
 
 /// The host that a request is for: of an absolute target, else the `host` header.

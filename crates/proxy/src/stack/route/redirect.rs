@@ -31,8 +31,7 @@ pub(super) fn location<B>(
         RedirectPath::Prefix(new) => replace_matched(old, matched, new),
         RedirectPath::Regex(regex) => replace_by(old, regex),
     };
-    let own_query =
-        matches!(&redirect.path, RedirectPath::Whole(path) if path.contains('?'));
+    let own_query = matches!(&redirect.path, RedirectPath::Whole(path) if path.contains('?'));
     if redirect.strip_query && !own_query {
         path.truncate(without_query(&path).len());
     }

@@ -1,5 +1,5 @@
 use destrier_policy::{
-    ClusterChoice, ClusterName, RouteAction, RoutingPriority, UpgradeConfig,
+    ClusterChoice, ClusterName, Redirect, RouteAction, RoutingPriority, UpgradeConfig,
 };
 use destrier_upstream::Body;
 use http::header::{HeaderValue, UPGRADE};
@@ -55,7 +55,11 @@ fn route(exchange: &mut Exchange, request: Request<Body>) -> Result<Routed, Refu
         };
         if !is_allowed(upgrade, route, &exchange.scope.policy.upgrades) {
             stats.downstream_rq_ws_on_non_ws_route.inc();
-            return Err(LocalReply::upgrade_refused().into());
+            let mut reply = LocalReply::upgrade_refused();
+            if let Some(Found::Route(found)) = &found {
+                mutate::change_own(exchange, found, &request, &mut reply);
+            }
+            return Err(reply.into());
         }
     }
     // As in Envoy: what the router saw, with or without a route.
@@ -82,7 +86,13 @@ fn route(exchange: &mut Exchange, request: Request<Body>) -> Result<Routed, Refu
             return Err(answer(exchange, &found, &request, reply));
         }
         RouteAction::Direct(response) => {
-            return Err(answer(exchange, &found, &request, LocalReply::direct(response)));
+            let mut reply = LocalReply::direct(response);
+            // Of these Envoy says that they are here.
+            if response.status == StatusCode::CREATED || response.status.is_redirection() {
+                let here = redirect::location(&Redirect::default(), &route.matcher.path, &request);
+                reply.headers = LocalReply::redirect(response.status, here).headers;
+            }
+            return Err(answer(exchange, &found, &request, reply));
         }
     };
     if action.idle_timeout.is_some() {
@@ -104,7 +114,7 @@ fn answer(
     mut reply: LocalReply,
 ) -> Refusal {
     exchange.scope.stats.rq_direct_response.inc();
-    mutate::local_reply(exchange, route, request, &mut reply);
+    mutate::change_own(exchange, route, request, &mut reply);
     reply.into()
 }
 

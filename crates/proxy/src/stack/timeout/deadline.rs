@@ -31,7 +31,8 @@ const FOR_THE_ROUTER: [&str; 9] = [
 /// `x-envoy-expected-rq-timeout-ms` how long it has (Envoy: `FilterUtility::finalTimeout`).
 pub(crate) fn settle(exchange: &mut Exchange, action: &ForwardAction, headers: &mut HeaderMap) {
     let asked = asked_by_internal_client(headers);
-    let grpc = action.max_grpc_timeout.filter(|_| AnswerForm::of_headers(headers) == AnswerForm::Grpc);
+    let grpc =
+        action.max_grpc_timeout.filter(|_| AnswerForm::of_headers(headers) == AnswerForm::Grpc);
     let configured = match grpc {
         // A stream's duration counts instead.
         _ if action.stream_duration.is_some() => None,
@@ -58,17 +59,17 @@ pub(crate) fn settle(exchange: &mut Exchange, action: &ForwardAction, headers: &
 fn settle_duration(exchange: &mut Exchange, action: &ForwardAction, headers: &mut HeaderMap) {
     let Some(duration) = action.stream_duration else { return };
     let asked = grpc_timeout(headers);
-    exchange.timers.duration = match (asked, duration.grpc) {
-        (Some(_), Some(limit)) => {
-            let timeout = limited(asked, limit, OffsetBeyond::AtOnce);
-            headers.insert(GRPC_TIMEOUT, grpc_milliseconds(timeout.unwrap_or_default()));
-            timeout
-        }
-        _ => match duration.max {
-            Some(max) => Some(max).filter(|max| !max.is_zero()),
-            None => return,
-        },
+    let timeout = match (asked, duration.grpc, duration.max) {
+        (Some(_), Some(limit), _) => limited(asked, limit, OffsetBeyond::AtOnce),
+        (_, _, Some(max)) => Some(max).filter(|max| !max.is_zero()),
+        (_, _, None) => return,
     };
+    exchange.timers.duration = timeout;
+    if let Some(timeout) = timeout
+        && headers.contains_key(GRPC_TIMEOUT)
+    {
+        headers.insert(GRPC_TIMEOUT, grpc_milliseconds(timeout));
+    }
 }
 
 /// What becomes of a timeout that is no longer than the offset.
@@ -81,11 +82,7 @@ enum OffsetBeyond {
 }
 
 /// The timeout that a request may have; `None` is no limit.
-fn limited(
-    asked: Option<Duration>,
-    limit: GrpcTimeout,
-    beyond: OffsetBeyond,
-) -> Option<Duration> {
+fn limited(asked: Option<Duration>, limit: GrpcTimeout, beyond: OffsetBeyond) -> Option<Duration> {
     let asked = asked.filter(|asked| !asked.is_zero());
     let most = Some(limit.max).filter(|max| !max.is_zero());
     let less = |timeout: Duration| match timeout.checked_sub(limit.offset) {

@@ -57,6 +57,7 @@ impl<D: Dispatch> Handle<Routed> for Timeout<D> {
             Ok(Err(error)) => {
                 if error == ForwardError::NoCluster {
                     exchange.scope.stats.no_cluster.inc();
+                    return Err(no_cluster(error, &route));
                 }
                 if error == ForwardError::Overflow(Limit::Pending) {
                     // One was picked; without a connection none was tried.
@@ -67,6 +68,17 @@ impl<D: Dispatch> Handle<Routed> for Timeout<D> {
             Err(expired) => Err(refuse(exchange, expired).into()),
         }
     }
+}
+
+/// `cluster_not_found_response_code`.
+fn no_cluster(error: ForwardError, route: &RouteRef) -> Refusal {
+    let mut refusal = Refusal::from(error);
+    if let (Refusal::Reply(reply), RouteAction::Forward(action)) =
+        (&mut refusal, &route.get().action)
+    {
+        reply.status = action.cluster_not_found;
+    }
+    refusal
 }
 
 /// What the route wants of the host.
