@@ -7,18 +7,21 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use destrier_admin::{AdminListener, ServerState, Sources, Stage, serve};
+use destrier_admin::{AdminListener, RuntimeValues, ServerState, Sources, Stage, serve};
 use destrier_control::{Assembler, BootstrapPlan};
 use destrier_policy::Address;
 use destrier_proxy::{BindError, BoundListener, Proxy, ProxyConfig};
 use destrier_upstream::{ClusterManager, Directory};
 use destrier_xds::{Driver, TypeUrl};
+use envoy_types::pb::envoy::config::bootstrap::v3::Bootstrap;
+use prost::Message as _;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::args::Args;
 use crate::bootstrap::Loaded;
 use crate::control::{Control, now};
+use crate::telemetry::Levels;
 use crate::{dns, options, xds};
 
 /// Why the agent could not be started.
@@ -57,11 +60,12 @@ pub struct Agent {
 }
 
 impl Agent {
-    /// Binds everything, starts all threads and returns; listeners accept once the agent is ready.
+    /// Binds everything, starts all threads and returns; listeners accept once the agent is ready. `levels`
+    /// are those of the log, for `/logging`.
     ///
     /// # Errors
     /// The first address that cannot be bound; nothing stays bound then.
-    pub fn start(loaded: Loaded, args: &Args) -> Result<Self, StartError> {
+    pub fn start(loaded: Loaded, args: &Args, levels: Levels) -> Result<Self, StartError> {
         let Loaded { plan, message } = loaded;
         for note in &plan.not_in_force {
             tracing::info!(field = &*note.field, "not in force");
@@ -84,6 +88,7 @@ impl Agent {
         let settings = plan.assembler_settings();
         let assembler = Assembler::new(plan.clusters.clone(), settings, referenced, now());
         let assembler = Arc::new(Mutex::new(assembler));
+        let runtime = RuntimeValues::new(&Bootstrap::decode(&*message).unwrap_or_default());
         let sources = Sources {
             state: state.clone(),
             quit: quit.clone(),
@@ -97,9 +102,11 @@ impl Agent {
             directory,
             assembler: Arc::clone(&assembler),
             xds: driver.as_ref().map(Driver::status),
-            listeners: proxy.listeners().to_vec(),
+            proxy: Arc::clone(&proxy),
             static_listeners: plan.listeners.clone(),
-            proxy: Arc::clone(proxy.stats()),
+            drain_time: args.drain_time(),
+            log: Arc::new(levels),
+            runtime,
             workers: args.workers(),
         };
         let (ready_sender, ready) = watch::channel(false);
