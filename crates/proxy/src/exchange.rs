@@ -85,6 +85,7 @@ impl Exchange {
         let mut timers = Timers::new(started, alarm);
         timers.request = scope.policy.request_timeout;
         timers.idle = scope.policy.stream_idle_timeout;
+        timers.duration = scope.policy.max_stream_duration;
         Self {
             captured: scope.logs.capture(),
             scope,
@@ -148,7 +149,11 @@ impl Exchange {
         };
         self.flags.extend(flag);
         self.details = Cow::Borrowed(details);
-        self.scope.stats.downstream_rq_tx_reset.inc();
+        let stats = &self.scope.stats;
+        stats.downstream_rq_tx_reset.inc();
+        if expired == Expired::Duration {
+            stats.downstream_rq_max_duration_reached.inc();
+        }
         self.end();
     }
 

@@ -34,6 +34,8 @@ pub(crate) struct HttpScope {
     pub(crate) server: HeaderValue,
     /// `via`, if there is one.
     pub(crate) via: Option<HeaderValue>,
+    /// `default_host_for_http_10`, if there is one.
+    pub(crate) default_host: Option<HeaderValue>,
     /// Who asks, as requests say it (`add_user_agent`).
     pub(crate) agent: Option<Agent>,
     /// What `x-forwarded-for` says of a loopback peer.
@@ -52,9 +54,13 @@ pub(crate) struct Agent {
 impl Agent {
     /// `None` for a node without a cluster, or with one that no header can hold.
     fn new(node: &NodeIdentity) -> Option<Self> {
-        let written = |text: &str| HeaderValue::from_str(text).ok().filter(|text| !text.is_empty());
         Some(Self { cluster: written(&node.cluster)?, node: written(&node.id) })
     }
+}
+
+/// `None` for what is empty, or cannot be the value of a header, which was refused before.
+fn written(text: &str) -> Option<HeaderValue> {
+    HeaderValue::from_str(text).ok().filter(|text| !text.is_empty())
 }
 
 /// A `TcpProxy` at work.
@@ -100,10 +106,11 @@ impl ListenerScope {
         let filter = match &policy.filter {
             ListenerFilter::Http(hcm) => FilterScope::Http(Arc::new(HttpScope {
                 stats: stats.http(&hcm.stat_prefix),
-                logs: AccessLogs::open(&hcm.access_log, writer),
+                logs: AccessLogs::open(&hcm.access_log, Arc::clone(&name), writer),
                 server: HeaderValue::from_str(&hcm.server_name)
                     .unwrap_or(HeaderValue::from_static("envoy")),
-                via: hcm.via.as_deref().and_then(|via| HeaderValue::from_str(via).ok()),
+                default_host: hcm.http1.default_host_for_http_10.as_deref().and_then(written),
+                via: hcm.via.as_deref().and_then(written),
                 agent: Agent::new(node).filter(|_| hcm.add_user_agent),
                 policy: Arc::clone(hcm),
                 node_address: node.address,
@@ -111,7 +118,7 @@ impl ListenerScope {
             })),
             ListenerFilter::Tcp(tcp) => FilterScope::Tcp(Arc::new(TcpScope {
                 stats: stats.tcp(&tcp.stat_prefix),
-                logs: AccessLogs::open(&tcp.access_log, writer),
+                logs: AccessLogs::open(&tcp.access_log, Arc::clone(&name), writer),
                 policy: Arc::clone(tcp),
             })),
         };

@@ -36,7 +36,7 @@ impl ProxyStats {
 
     /// Sets every counter to zero; gauges and histograms stay.
     pub fn reset_counters(&self) {
-        self.access_log.each(&mut |_, stat| stat.reset());
+        self.access_log.each(&mut |_, stat| stat.reset_counter());
         reset_table(&self.http, HttpStats::each_field);
         reset_table(&self.listeners, ListenerStats::each_field);
         reset_table(&self.tcp, TcpStats::each_field);
@@ -128,12 +128,15 @@ stats! {
     HttpStats {
         downstream_cx_active: Gauge,
         downstream_cx_destroy: Counter,
+        downstream_cx_delayed_close_timeout: Counter,
         downstream_cx_drain_close: Counter,
         downstream_cx_http1_active: Gauge,
         downstream_cx_http1_total: Counter,
         downstream_cx_http2_active: Gauge,
         downstream_cx_http2_total: Counter,
         downstream_cx_idle_timeout: Counter,
+        downstream_cx_max_duration_reached: Counter,
+        downstream_cx_max_requests_reached: Counter,
         downstream_cx_protocol_error: Counter,
         downstream_cx_total: Counter,
         downstream_cx_upgrades_active: Gauge,

@@ -175,9 +175,6 @@ fn apply_common(
     options.max_connection_duration = max_connection.and_then(nonzero);
     let max_stream = duration("max_stream_duration", &common.max_stream_duration);
     options.max_stream_duration = max_stream.and_then(nonzero);
-    if options.max_stream_duration.is_some() {
-        reader.field("max_stream_duration").note(FieldStanding::Later);
-    }
     options.max_requests_per_connection =
         common.max_requests_per_connection.as_ref().and_then(unless_zero);
     let count = common.max_headers_count.as_ref();

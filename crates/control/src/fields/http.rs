@@ -99,7 +99,7 @@ tables! {
         max_connection_duration_jitter: Tolerated,
         max_headers_count: InForce,
         max_response_headers_kb: InForce,
-        max_stream_duration: InForce "listeners only, of a cluster later",
+        max_stream_duration: InForce,
         headers_with_underscores_action: InForce "listeners only, of a cluster later",
         max_requests_per_connection: InForce,
     }

@@ -78,12 +78,12 @@ impl<'a> Answer<'a> {
         stream: &'a Stream,
         outbox: &'a mut Outbox,
         response: Response<Body>,
+        version: Version,
         framing: BodyLength,
         connection: ConnectionOption,
         trailers: Trailers,
     ) -> (Self, HeaderMap) {
         let (head, body) = response.into_parts();
-        let version = Version::HTTP_11;
         let tail = outbox.tail();
         write_response_head(tail, version, head.status, &head.headers, framing, connection);
         outbox.wrote();

@@ -11,9 +11,6 @@ use tokio::time::Instant;
 
 use crate::alarm::Alarm;
 
-/// Envoy's `delayed_close_timeout`.
-const PATIENCE: Duration = Duration::from_secs(1);
-
 /// What the client may still send meanwhile.
 const TOLERATED: usize = 1 << 20;
 
@@ -29,24 +26,39 @@ pub(super) fn reset_at_close(stream: &Stream) {
     let _ = socket.set_linger(Some(Duration::ZERO));
 }
 
-/// Says that nothing more comes and reads what the client still sends: closing a socket with unread
-/// bytes resets it, and the reset may overtake the answer.
-pub(super) async fn linger(mut reader: Reader, mut alarm: Alarm) {
+/// How the client took the end of its connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Farewell {
+    /// It closed its side, or went on sending too much.
+    Said,
+    /// It was silent for the whole patience.
+    Unheard,
+}
+
+/// Says that nothing more comes and reads what the client still sends, for as long as `patience`
+/// (`delayed_close_timeout`): closing a socket with unread bytes resets it, and the reset may overtake the
+/// answer.
+pub(super) async fn linger(
+    mut reader: Reader,
+    mut alarm: Alarm,
+    patience: Option<Duration>,
+) -> Farewell {
+    let Some(patience) = patience else { return Farewell::Said };
     // Fails when the client is gone already.
     if reader.stream().shutdown_write().is_err() {
-        return;
+        return Farewell::Said;
     }
-    alarm.set(Some(Instant::now() + PATIENCE));
+    alarm.set(Some(Instant::now() + patience));
     let mut read = 0;
     poll_fn(|cx| {
         while let Poll::Ready(result) = reader.poll_fill(cx) {
             reader.buffer().clear();
             match result {
                 Ok(count) if count > 0 && read < TOLERATED => read += count,
-                _ => return Poll::Ready(()),
+                _ => return Poll::Ready(Farewell::Said),
             }
         }
-        alarm.poll(cx)
+        alarm.poll(cx).map(|()| Farewell::Unheard)
     })
-    .await;
+    .await
 }

@@ -3,10 +3,12 @@
 //!
 //! `server` is the loop, `request` makes a request of a head, `reading` is
 //! where the reading side is, `answer` writes the response, `outbox` is
-//! what waits to be written, `close` ends a connection so that its last answer arrives.
+//! what waits to be written, `life` is how long a connection may go on, `close` ends it so that its
+//! last answer arrives.
 
 mod answer;
 mod close;
+mod life;
 mod outbox;
 mod reading;
 mod request;

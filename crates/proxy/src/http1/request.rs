@@ -63,7 +63,15 @@ pub(super) fn assemble(
     *request.uri_mut() = head.uri;
     *request.version_mut() = head.version;
     *request.headers_mut() = head.headers;
-    to_origin_form(&mut request);
+    let http1 = &scope.policy.http1;
+    if !http1.disallow_absolute_url {
+        to_origin_form(&mut request);
+    }
+    if request.version() == Version::HTTP_10
+        && let Some(host) = &scope.default_host
+    {
+        request.headers_mut().entry(HOST).or_insert_with(|| host.clone());
+    }
     let at_hand = reader.as_mut().and_then(|reader| whole(head.body, reader.buffer()));
     let body = match (at_hand, reader.take()) {
         (Some(body), back) => {
@@ -74,7 +82,7 @@ pub(super) fn assemble(
         }
         (None, Some(taken)) => {
             let trailers =
-                if scope.policy.http1.enable_trailers { Trailers::Keep } else { Trailers::Drop };
+                if http1.enable_trailers { Trailers::Keep } else { Trailers::Drop };
             let progress = Arc::new(RequestProgress::new(started));
             let incoming = IncomingBody::request(taken, head.body, trailers, slot.clone());
             let observed = RequestBody::new(incoming, Arc::clone(&progress));

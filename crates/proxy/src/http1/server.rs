@@ -10,14 +10,15 @@ use destrier_http1::{
     BodyLength, CONTINUE, ConnectionOption, HeadError, HeadLimits, HeadParser, RequestHead,
 };
 use destrier_upstream::{Body, Forward};
-use http::{Method, Response, StatusCode};
+use http::{Method, Response, StatusCode, Version};
 use tokio::time::Instant;
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use super::answer::{self, Answer, Trailers, Written};
-use super::close::{linger, reset_at_close};
+use super::close::{Farewell, linger, reset_at_close};
 use super::outbox::Outbox;
 use super::reading::Reading;
+use super::life::Life;
 use super::request::{self, Source};
 use crate::alarm::Alarm;
 use crate::connection::{Ends, HttpConnection};
@@ -36,6 +37,7 @@ pub(super) struct Server {
     stack: Stack<Forward>,
     scope: Arc<HttpScope>,
     ends: Ends,
+    life: Life,
     drain: Arc<Drain>,
     drain_begun: Pin<Box<WaitForCancellationFutureOwned>>,
 }
@@ -92,6 +94,7 @@ impl Server {
             alarm: Alarm::default(),
             stack: stack(forward),
             drain_begun: Box::pin(drain.begun()),
+            life: Life::new(&scope.policy),
             scope,
             ends,
             drain,
@@ -117,8 +120,11 @@ impl Server {
                 Then::Cut => return,
             }
         }
-        if let Some(reader) = self.reading.into_rest() {
-            linger(reader, self.alarm).await;
+        let patience = self.scope.policy.delayed_close_timeout;
+        if let Some(reader) = self.reading.into_rest()
+            && linger(reader, self.alarm, patience).await == Farewell::Unheard
+        {
+            self.scope.stats.downstream_cx_delayed_close_timeout.inc();
         }
     }
 
@@ -171,7 +177,7 @@ impl Server {
     fn idle_until(&self, waiting: &mut Waiting) -> Option<Instant> {
         let since = *waiting.since.get_or_insert_with(Instant::now);
         let idle = self.scope.policy.idle_timeout.map(|timeout| since + timeout);
-        idle.into_iter().chain(self.drain.idle_until()).min()
+        idle.into_iter().chain(self.drain.idle_until()).chain(self.life.idle_until()).min()
     }
 
     /// Gives memory back in a long wait.
@@ -187,10 +193,12 @@ impl Server {
         Next::Refuse(LocalReply::request_timeout())
     }
 
-    fn idle_too_long(&self) -> Next {
+    fn idle_too_long(&mut self) -> Next {
         let stats = &self.scope.stats;
         if self.drain.has_begun() {
             stats.downstream_cx_drain_close.inc();
+        } else if self.life.is_over(Instant::now()) {
+            self.life.count(stats);
         } else {
             stats.downstream_cx_idle_timeout.inc();
         }
@@ -229,6 +237,7 @@ impl Server {
             Err(reply) => return self.refuse(reply).await,
         };
         let mut exchange = self.begin(protocol);
+        self.life.request_begun();
         if !head.keep_alive {
             exchange.after = AfterAnswer::Close;
         }
@@ -279,6 +288,7 @@ impl Server {
         if !self.reading.is_at_boundary() || framing == BodyLength::UntilClose {
             exchange.after = AfterAnswer::Close;
         }
+        self.life.end_with(exchange);
         if self.drain.has_begun() && exchange.after == AfterAnswer::Keep {
             exchange.after = AfterAnswer::Close;
             self.scope.stats.downstream_cx_drain_close.inc();
@@ -292,10 +302,14 @@ impl Server {
             true => Trailers::Write,
             false => Trailers::Drop,
         };
+        let version = match exchange.protocol {
+            Protocol::Http10 => Version::HTTP_10,
+            Protocol::Http11 | Protocol::Http2 => Version::HTTP_11,
+        };
         let stream = Arc::clone(&self.reading.stream);
         let outbox = &mut self.outbox;
         let (answer, headers) =
-            Answer::begin(&stream, outbox, response, framing, connection, trailers);
+            Answer::begin(&stream, outbox, response, version, framing, connection, trailers);
         self.parser.recycle(headers);
         let reading = &mut self.reading;
         match answer.write(exchange, |cx| reading.poll_client_left(cx)).await {
@@ -336,7 +350,7 @@ impl Server {
             return Then::Cut;
         };
         let (status, headers) = (response.status(), response.headers());
-        let (version, option) = (http::Version::HTTP_11, ConnectionOption::Upgrade);
+        let (version, option) = (Version::HTTP_11, ConnectionOption::Upgrade);
         let tail = self.outbox.tail();
         destrier_http1::write_response_head(
             tail,

@@ -2,7 +2,7 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 
@@ -39,6 +39,8 @@ pub(super) struct Connection {
     ends: Ends,
     stack: Stack<Forward>,
     streams: AtomicUsize,
+    /// Streams that were begun, where they are limited.
+    begun: AtomicU32,
     resets: Resets,
     /// The client has ended the connection.
     gone: Arc<AtomicBool>,
@@ -56,6 +58,7 @@ pub(crate) async fn serve(connection: HttpConnection) {
         scope: Arc::clone(&scope),
         ends,
         streams: AtomicUsize::new(0),
+        begun: AtomicU32::new(0),
         resets: Resets::default(),
         gone: Arc::clone(&gone),
         spare: Mutex::default(),
@@ -85,6 +88,7 @@ pub(crate) async fn serve(connection: HttpConnection) {
     let mut drain_begun = pin!(drain.begun());
     let mut leaving = false;
     let mut idle_since = Instant::now();
+    let until = policy.max_connection_duration.map(|duration| idle_since + duration);
     let mut alarm = Alarm::default();
     let result = poll_fn(|cx| {
         loop {
@@ -105,14 +109,19 @@ pub(crate) async fn serve(connection: HttpConnection) {
                 if shared.streams.load(Ordering::Relaxed) > 0 {
                     idle_since = Instant::now();
                 }
-                alarm.set(policy.idle_timeout.map(|timeout| idle_since + timeout));
-                if alarm.poll(cx).is_pending() {
+                let idle = policy.idle_timeout.map(|timeout| idle_since + timeout);
+                alarm.set(idle.into_iter().chain(until).min());
+                if shared.is_used_up() {
+                    scope.stats.downstream_cx_max_requests_reached.inc();
+                } else if alarm.poll(cx).is_pending() {
                     return Poll::Pending;
-                }
-                if shared.streams.load(Ordering::Relaxed) > 0 {
+                } else if until.is_some_and(|until| until <= Instant::now()) {
+                    scope.stats.downstream_cx_max_duration_reached.inc();
+                } else if shared.streams.load(Ordering::Relaxed) > 0 {
                     continue;
+                } else {
+                    scope.stats.downstream_cx_idle_timeout.inc();
                 }
-                scope.stats.downstream_cx_idle_timeout.inc();
             }
             // GOAWAY; streams that run may end.
             leaving = true;
@@ -132,8 +141,17 @@ fn is_protocol_error(error: &hyper::Error) -> bool {
 }
 
 impl Connection {
+    /// Whether it has taken as many requests as it may (`max_requests_per_connection`).
+    fn is_used_up(&self) -> bool {
+        let most = self.scope.policy.max_requests_per_connection;
+        most.is_some_and(|most| self.begun.load(Ordering::Relaxed) >= most)
+    }
+
     fn stream_begun(&self) -> Alarm {
         self.streams.fetch_add(1, Ordering::Relaxed);
+        if self.scope.policy.max_requests_per_connection.is_some() {
+            self.begun.fetch_add(1, Ordering::Relaxed);
+        }
         self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
     }
 

@@ -134,6 +134,12 @@ impl LocalReply {
         reply
     }
 
+    /// The request did not come whole in time.
+    pub(crate) fn of_request(mut self) -> Self {
+        self.status = StatusCode::REQUEST_TIMEOUT;
+        self.closing()
+    }
+
     /// A `redirect` of a route.
     pub(crate) fn redirect(status: StatusCode, location: Option<HeaderValue>) -> Self {
         let mut reply = Self::new(status, "", "direct_response");

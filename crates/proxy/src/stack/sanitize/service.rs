@@ -3,7 +3,7 @@ use destrier_policy::{HostForm, PathForm, UnderscorePolicy};
 use destrier_upstream::Body;
 use http::header::{CONNECTION, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, UPGRADE};
 use http::uri::{Authority, PathAndQuery, Uri};
-use http::{Method, Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode, Version};
 
 use super::path::{self, PathOutcome};
 use super::{forwarded, host};
@@ -27,7 +27,7 @@ where
         exchange: &mut Exchange,
         mut request: Request<Body>,
     ) -> Result<Response<Body>, Refusal> {
-        if let Err(reply) = check(&request).and_then(|()| normalize(exchange, &mut request)) {
+        if let Err(reply) = check(exchange, &request).and_then(|()| normalize(exchange, &mut request)) {
             exchange.note_request(&request);
             return Err(reply.into());
         }
@@ -37,7 +37,11 @@ where
         }
         let upgrade = take_upgrade(headers);
         remove_hop_by_hop_request(headers);
-        if !exchange.scope.policy.proxy_100_continue {
+        if !exchange.scope.policy.proxy_100_continue
+            && headers.get(EXPECT).is_some_and(|value| {
+                value.as_bytes().eq_ignore_ascii_case(b"100-continue")
+            })
+        {
             headers.remove(EXPECT);
         }
         forwarded::rewrite(exchange, headers);
@@ -57,7 +61,7 @@ where
     }
 }
 
-fn check(request: &Request<Body>) -> Result<(), LocalReply> {
+fn check(exchange: &Exchange, request: &Request<Body>) -> Result<(), LocalReply> {
     let uri = request.uri();
     if request.headers().get(HOST).is_none() && uri.authority().is_none() {
         return Err(LocalReply::missing_host());
@@ -65,7 +69,9 @@ fn check(request: &Request<Body>) -> Result<(), LocalReply> {
     if request.method() == Method::CONNECT {
         return Err(LocalReply::no_route_to_connect());
     }
-    if !uri.path().starts_with('/') {
+    let is_absolute = uri.scheme().is_some() && request.version() != Version::HTTP_2;
+    if is_absolute || !uri.path().starts_with('/') {
+        exchange.scope.stats.downstream_rq_non_relative_path.inc();
         return Err(LocalReply::not_a_path());
     }
     Ok(())

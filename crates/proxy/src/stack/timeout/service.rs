@@ -109,7 +109,10 @@ fn refuse(exchange: &Exchange, expired: Expired) -> LocalReply {
         }
         Expired::Duration => {
             stats.downstream_rq_max_duration_reached.inc();
-            LocalReply::stream_duration()
+            match exchange.request_ended() {
+                true => LocalReply::stream_duration(),
+                false => LocalReply::stream_duration().of_request(),
+            }
         }
         Expired::Response => {
             let upstream = &exchange.upstream;
