@@ -5,12 +5,14 @@
 //! ratio to Envoy in the same round. A peer that is not installed is left out and said.
 //!
 //! `--quick` takes one short round, to see that all of it works; `--only WORD` runs the scenarios whose name
-//! has the word; `--no-scale` leaves out the runs with a control plane; `--no-build` takes the binary that is there.
+//! has the word; `--no-scale` leaves out the runs with a control plane and the pick alone, which wants
+//! valgrind; `--no-build` takes the binary that is there; `--picks` measures nothing but the pick.
 
 mod deaths;
 mod forward;
 mod membership;
 mod peer;
+mod picks;
 mod process;
 mod report;
 mod scale;
@@ -29,11 +31,13 @@ struct Options {
     only: Option<String>,
     scale: bool,
     build: bool,
+    picks: bool,
 }
 
 impl Options {
     fn read() -> Result<Self> {
-        let mut options = Self { rounds: 5, quick: false, only: None, scale: true, build: true };
+        let mut options =
+            Self { rounds: 5, quick: false, only: None, scale: true, build: true, picks: false };
         let mut words = std::env::args().skip(1);
         while let Some(word) = words.next() {
             match word.as_str() {
@@ -41,6 +45,7 @@ impl Options {
                 "--only" => options.only = Some(words.next().context("--only wants a word")?),
                 "--no-scale" => options.scale = false,
                 "--no-build" => options.build = false,
+                "--picks" => options.picks = true,
                 "--rounds" => {
                     options.rounds = words.next().context("--rounds wants a number")?.parse()?
                 }
@@ -63,7 +68,17 @@ fn build(root: &Path) -> Result<()> {
 }
 
 fn main() -> Result<()> {
+    let mut words = std::env::args().skip(1);
+    if words.next().is_some_and(|word| word == picks::WATCHED) {
+        return picks::run_watched(words);
+    }
     let options = Options::read()?;
+    if options.picks {
+        let mut text = String::new();
+        picks::write(&mut text, &picks::run()?);
+        report::say(&text);
+        return Ok(());
+    }
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the workspace")?;
     if options.build {
         build(root)?;
@@ -85,7 +100,8 @@ fn main() -> Result<()> {
         true => (deaths::run(&options, &peers)?, membership::run(&options, &peers)?),
         false => (Vec::new(), Vec::new()),
     };
-    let measured = report::Measured { forwarded, scaled, deaths, membership };
+    let picks = if options.scale { picks::run()? } else { Vec::new() };
+    let measured = report::Measured { forwarded, scaled, deaths, membership, picks };
     let text = report::render(&measured, &peers, &missing);
     report::say(&text);
     if options.quick || options.only.is_some() {

@@ -10,6 +10,7 @@ use crate::deaths::Losses;
 use crate::forward::{Outcome, Sample};
 use crate::membership::Membership;
 use crate::peer::Peer;
+use crate::picks::{self, Picks};
 use crate::scale::Scaled;
 
 /// One line on standard output; a closed output is not worth a word.
@@ -37,6 +38,7 @@ pub(crate) struct Measured {
     pub(crate) scaled: Vec<Scaled>,
     pub(crate) deaths: Vec<Losses>,
     pub(crate) membership: Vec<Membership>,
+    pub(crate) picks: Vec<Picks>,
 }
 
 /// Writing to a `String` cannot fail, hence the ignored results.
@@ -66,6 +68,7 @@ pub(crate) fn render(measured: &Measured, peers: &[(Peer, PathBuf)], missing: &[
     write_scaled(&mut text, &measured.scaled);
     write_membership(&mut text, &measured.membership);
     write_deaths(&mut text, &measured.deaths);
+    picks::write(&mut text, &measured.picks);
     text
 }
 
@@ -113,7 +116,7 @@ fn median(mut values: Vec<f64>) -> f64 {
     values.get(values.len() / 2).copied().unwrap_or(0.0)
 }
 
-fn shown(time: Duration) -> String {
+pub(crate) fn shown(time: Duration) -> String {
     match time.as_micros() {
         micros @ 0..10_000 => format!("{micros} us"),
         micros => format!("{} ms", micros / 1000),
