@@ -39,6 +39,36 @@ fn keys_go_where_the_table_of_envoy_sends_them() {
     settings("picks of Maglev", "hash-picks/maglev", 52);
 }
 
+/// Envoy's gauges of a cluster of one priority; of several they show the one that was built last.
+#[test]
+fn tables_are_as_large_as_those_of_envoy() {
+    let mut tally = Tally::new("sizes of tables");
+    for folder in ["hash-picks/ring", "hash-picks/maglev"] {
+        for (name, json) in read::files(folder) {
+            let endpoints = read::endpoints(&json["endpoints"], None);
+            if endpoints.localities.iter().any(|group| group.priority > 0) {
+                continue;
+            }
+            tally.next_file();
+            let world = World::new(&read::cluster(&json["cluster"]), &endpoints);
+            let ours = world.tables().next().unwrap_or_default();
+            for (gauge, recorded) in json["stats"].as_object().into_iter().flatten() {
+                let recorded = recorded.as_u64().expect("a number");
+                let ours = match gauge.split_once('.').expect("a name").1 {
+                    // The size that was aimed at; rounding may make one point more.
+                    "size" if ours.size == recorded + 1 => recorded,
+                    "size" => ours.size,
+                    "min_hashes_per_host" | "min_entries_per_host" => ours.min_per_host,
+                    "max_hashes_per_host" | "max_entries_per_host" => ours.max_per_host,
+                    other => panic!("an unknown gauge: {other}"),
+                };
+                tally.compare(ours, recorded, || format!("{name}, {gauge}"));
+            }
+        }
+    }
+    tally.finish(100, 250);
+}
+
 /// The picks of all keys after a step: `picks` of the first one, of which later ones change `moved`.
 fn replay(tally: &mut Tally, name: &str, cluster: &Cluster, steps: &Json) {
     let mut expected: Vec<(&str, Option<String>)> = Vec::new();

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use destrier_balance::{Balancer, Candidate, Health, LbState, Member, Preference, Setup};
+use destrier_balance::{
+    Balancer, Candidate, Health, LbState, Member, Preference, Setup, TableStats,
+};
 use destrier_policy::{Address, EndpointSet, HealthStatus, Locality};
 
 use crate::read::Cluster;
@@ -80,5 +82,11 @@ impl World {
     pub(crate) fn pick(&self, preference: Preference<'_>, random: u64) -> Option<&Address> {
         let host = self.balancer.pick(&self.state, &self.hosts, preference, random, || 0)?;
         Some(&self.hosts[host].address)
+    }
+
+    /// Of the hash tables, in the order of priorities.
+    pub(crate) fn tables(&self) -> impl Iterator<Item = TableStats> {
+        let tables = self.balancer.levels().into_iter().filter_map(|level| level.table);
+        tables.filter_map(|table| table.stats)
     }
 }
