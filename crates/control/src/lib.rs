@@ -23,7 +23,7 @@ mod report;
 pub use assembler::{
     Absent, Assembler, AssemblerSettings, CLUSTER_TYPE, Change, ClustersFrom, ConfigStore,
     DnsTarget, ENDPOINTS_TYPE, ErrorState, Now, RemovedEndpoints, ResourceRef, Standing,
-    StoredResource, StoredVersion,
+    StoredResource, StoredVersion, Wanted,
 };
 pub use bootstrap::{
     AdsPlan, AdsProtocol, AdsTarget, BootstrapPlan, NodeOn, Settings, StaticCluster,
@@ -33,5 +33,5 @@ pub use cluster::{
     DnsAssignment, DnsEndpoint, DnsLocality, LoadAssignment, TranslatedCluster, translate_cluster,
 };
 pub use endpoints::translate_endpoints;
-pub use listener::{TranslatedListener, translate_listener};
+pub use listener::{TranslatedListener, parse_format, translate_listener};
 pub use rejection::Rejection;

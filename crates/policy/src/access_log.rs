@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::{HeaderMatcher, Percent};
+use crate::{Format, HeaderMatcher};
 
 /// One access log.
 #[derive(Clone, Debug, PartialEq)]
@@ -11,7 +11,9 @@ pub struct AccessLogPolicy {
     /// Where to.
     pub sink: AccessLogSink,
     /// What.
-    pub format: AccessLogFormat,
+    pub format: Format,
+    /// Of which requests or connections; `None` is all.
+    pub filter: Option<AccessLogFilter>,
 }
 
 /// Where lines go.
@@ -38,8 +40,10 @@ pub enum AccessLogFilter {
     Traceable,
     /// `runtime_filter`: a share of the requests, by the request id unless each is drawn for itself.
     Share {
-        /// Which share.
-        share: Percent,
+        /// So many,
+        count: u32,
+        /// of so many, above 0.
+        of: u32,
         /// `use_independent_randomness`.
         draw: Draw,
     },
@@ -118,6 +122,7 @@ pub enum AccessLogType {
     NotSet,
     TcpUpstreamConnected,
     TcpPeriodic,
+    TcpConnectionStart,
     TcpConnectionEnd,
     DownstreamStart,
     DownstreamPeriodic,
@@ -138,6 +143,7 @@ impl AccessLogType {
             Self::NotSet => "NotSet",
             Self::TcpUpstreamConnected => "TcpUpstreamConnected",
             Self::TcpPeriodic => "TcpPeriodic",
+            Self::TcpConnectionStart => "TcpConnectionStart",
             Self::TcpConnectionEnd => "TcpConnectionEnd",
             Self::DownstreamStart => "DownstreamStart",
             Self::DownstreamPeriodic => "DownstreamPeriodic",
@@ -164,63 +170,4 @@ pub struct AccessLogOptions {
     pub at_start: bool,
     /// `flush_log_on_tunnel_successfully_established`.
     pub at_tunnel: bool,
-}
-
-/// A parsed `log_format`.
-#[derive(Clone, Debug, PartialEq)]
-pub enum AccessLogFormat {
-    /// `text_format`; a line feed at its end is part of it.
-    Text(Box<[AccessLogPart]>),
-    /// `json_format`: one object per line, keys in order.
-    Json(Box<[AccessLogField]>),
-}
-
-/// One key of a `json_format`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct AccessLogField {
-    /// The key.
-    pub key: Box<str>,
-    /// Its value.
-    pub value: Box<[AccessLogPart]>,
-}
-
-/// A piece of a format string.
-#[derive(Clone, Debug, PartialEq)]
-pub enum AccessLogPart {
-    /// As it stands.
-    Literal(Box<str>),
-    /// `%OPERATOR%`, with `:Z` the longest length in characters.
-    Operator(AccessLogOperator, Option<usize>),
-}
-
-/// A command operator. An unknown one is an error at start.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "each is Envoy's operator of the same name")]
-pub enum AccessLogOperator {
-    StartTime(Option<Box<str>>),
-    Request { name: Box<str>, alternative: Option<Box<str>> },
-    Response { name: Box<str>, alternative: Option<Box<str>> },
-    Trailer { name: Box<str>, alternative: Option<Box<str>> },
-    Protocol,
-    ResponseCode,
-    ResponseFlags,
-    ResponseFlagsLong,
-    ResponseCodeDetails,
-    ConnectionTerminationDetails,
-    UpstreamTransportFailureReason,
-    BytesReceived,
-    BytesSent,
-    Duration,
-    RequestDuration,
-    ResponseDuration,
-    UpstreamHost,
-    UpstreamCluster,
-    UpstreamLocalAddress,
-    DownstreamLocalAddress,
-    DownstreamRemoteAddress,
-    RequestedServerName,
-    RouteName,
-    UpstreamRequestAttemptCount,
-    GrpcStatus,
-    Hostname,
 }

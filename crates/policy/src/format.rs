@@ -141,6 +141,8 @@ pub enum FormatOperator {
     UpstreamHost,
     /// `%UPSTREAM_HOST_NAME%` and its `_WITHOUT_PORT`.
     UpstreamHostName(AddressForm),
+    /// `%UPSTREAM_HOST_NAMES_ATTEMPTED%` and its `_WITHOUT_PORT`.
+    UpstreamHostNamesAttempted(AddressForm),
     /// `%UPSTREAM_CLUSTER%`: the observability name.
     UpstreamCluster,
     /// `%UPSTREAM_CLUSTER_RAW%`: the name.
@@ -360,7 +362,11 @@ pub enum TimePoint {
     DownstreamTxBegin,
     /// `DS_TX_END`: the last byte of the answer.
     DownstreamTxEnd,
-    /// The end of the request, whichever it was.
+    /// `DS_CX_BEG`: a TCP connection was accepted.
+    ConnectionBegin,
+    /// `DS_CX_END`: it ended.
+    ConnectionEnd,
+    /// The end of the request or connection, whichever it was.
     End,
     /// A point that is known by name and never comes here.
     Never,

@@ -14,6 +14,7 @@ mod address;
 mod circuit_breakers;
 mod cluster;
 mod connection_manager;
+mod discovery;
 mod endpoints;
 mod format;
 mod hash_policy;
@@ -34,8 +35,8 @@ mod subset;
 mod transport;
 
 pub use access_log::{
-    AccessLogField, AccessLogFilter, AccessLogFormat, AccessLogOperator, AccessLogOptions,
-    AccessLogPart, AccessLogPolicy, AccessLogSink, AccessLogType, Comparison, ComparisonOp, Draw,
+    AccessLogFilter, AccessLogOptions, AccessLogPolicy, AccessLogSink, AccessLogType, Comparison,
+    ComparisonOp, Draw,
 };
 pub use action::{
     ClusterChoice, DirectResponse, ForwardAction, GrpcTimeout, HostRewrite, MirrorHost,
@@ -43,13 +44,13 @@ pub use action::{
 };
 pub use address::Address;
 pub use circuit_breakers::{CircuitBreakers, RetryBudget, RoutingPriority, Thresholds};
-pub use cluster::{
-    BindConfig, ClusterPolicy, Discovery, DnsFamily, DnsOptions, FieldNote, FieldStanding, Origin,
-    TcpKeepalive,
-};
+pub use cluster::{BindConfig, ClusterPolicy, FieldNote, FieldStanding, Origin, TcpKeepalive};
 pub use connection_manager::{
     Cidr, CodecType, EscapedSlashes, ForwardClientCert, HcmPolicy, HostForm, InternalAddresses,
     PathForm, Scheme, ServerHeader, StripPort, UpgradeConfig,
+};
+pub use discovery::{
+    Discovery, DnsFamily, DnsOptions, DnsServers, FailureBackoff, OriginalDstOptions,
 };
 pub use endpoints::{
     DropOverload, Endpoint, EndpointSet, HealthStatus, Locality, LocalityEndpoints,

@@ -3,6 +3,7 @@
 use std::future::poll_fn;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
 
 use bytes::BytesMut;
@@ -29,9 +30,14 @@ pub(crate) struct Accepted {
 /// Who is at both ends, for headers and logs.
 #[derive(Clone, Debug)]
 pub(crate) struct Ends {
+    /// Numbers connections, for logs.
+    pub(crate) id: u64,
     pub(crate) peer: Address,
     pub(crate) local: Address,
 }
+
+/// `%CONNECTION_ID%` of the next connection.
+static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
 /// An HTTP connection whose version is known.
 pub(crate) struct HttpConnection {
@@ -53,7 +59,7 @@ pub(crate) async fn serve(accepted: Accepted, forward: Forward) {
     // A connection that cannot be registered is closed; there is nobody to tell.
     let Ok(stream) = register(socket, &scope.address) else { return };
     let _counted = scope.stats.connection();
-    let ends = Ends { peer, local };
+    let ends = Ends { id: NEXT_ID.fetch_add(1, Ordering::Relaxed), peer, local };
     match &scope.filter {
         FilterScope::Http(http) => {
             let buffer = BytesMut::new();

@@ -70,7 +70,7 @@ impl Proxy {
     /// When the system gives no threads for the workers.
     pub fn bind(config: ProxyConfig) -> Result<Self, BindError> {
         let stats = Arc::new(ProxyStats::default());
-        let logs = LogWriter::new(config.access_log_flush, stats.lost_lines());
+        let logs = LogWriter::new(config.access_log_flush, Arc::clone(stats.access_log()));
         let mut listeners = Vec::new();
         let mut bound = Vec::new();
         for policy in config.listeners {
@@ -168,6 +168,12 @@ impl Proxy {
         for drain in &self.drains {
             drain.all_closed().await;
         }
+    }
+
+    /// Opens the files of access logs anew before their next line, as after they were moved away
+    /// (`SIGUSR1`, `POST /reopen_logs`).
+    pub fn reopen_logs(&self) {
+        self.logs.reopen();
     }
 
     fn error(&self, index: usize, cause: io::Error) -> BindError {

@@ -157,10 +157,12 @@ impl Forward {
                     match granted {
                         Granted::Exclusive(reader, lease) => {
                             info.local_address = lease.local();
+                            info.version = Some(http::Version::HTTP_11);
                             h1::exchange(reader, lease, &mut head, &mut payload, options).await
                         }
                         Granted::Stream(lease) => {
                             info.local_address = lease.local;
+                            info.version = Some(http::Version::HTTP_2);
                             h2::exchange(lease, &head, &mut payload).await
                         }
                     }

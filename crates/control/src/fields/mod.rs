@@ -4,6 +4,7 @@
 //! a walk over the fields that a message sets (for the notes of the admin port, and to refuse what must
 //! not be ignored), and a destructuring without `..`, so that a field in no row does not compile.
 
+mod access_log;
 mod bootstrap;
 mod cluster;
 mod endpoints;
@@ -64,6 +65,7 @@ pub fn sections() -> impl Iterator<Item = (&'static str, &'static [Table])> {
         ("Endpoints", endpoints::TABLES),
         ("Listeners", listener::TABLES),
         ("Routes", route::TABLES),
+        ("Access logs", access_log::TABLES),
     ]
     .into_iter()
 }

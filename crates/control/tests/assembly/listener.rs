@@ -5,8 +5,9 @@ use std::time::Duration;
 use destrier_control::{Rejection, TranslatedListener, translate_listener};
 use destrier_envoy_json::{UnknownFields, parse_bootstrap};
 use destrier_policy::{
-    AccessLogFormat, AccessLogSink, ClusterChoice, CodecType, FieldStanding, HashPolicy, HashSource,
-    HashedHeader, HcmPolicy, HeaderMatch, ListenerFilter, PathMatch, PathRewrite, RouteAction, RoutingPriority, TcpProxyPolicy,
+    ClusterChoice, CodecType, FieldStanding, HashPolicy, HashSource, HashedHeader, HcmPolicy,
+    HeaderMatch, ListenerFilter, PathMatch, PathRewrite, RouteAction, RoutingPriority,
+    TcpProxyPolicy,
 };
 use http::HeaderName;
 
@@ -15,7 +16,7 @@ const TCP: &str = "type.googleapis.com/envoy.extensions.filters.network.tcp_prox
 const ROUTER: &str = r#"{ typed_config: { "@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router } }"#;
 
 /// A listener of one filter, in YAML; `beside` are more fields of the listener.
-fn translate(filter: &str, beside: &str) -> Result<TranslatedListener, Vec<Rejection>> {
+pub(crate) fn translate(filter: &str, beside: &str) -> Result<TranslatedListener, Vec<Rejection>> {
     let text = format!(
         r#"{{ static_resources: {{ listeners: [ {{
           name: in, address: {{ socket_address: {{ address: 127.0.0.1, port_value: 8080 }} }},
@@ -27,17 +28,17 @@ fn translate(filter: &str, beside: &str) -> Result<TranslatedListener, Vec<Rejec
     translate_listener(&bootstrap.static_resources.expect("it is there").listeners[0])
 }
 
-fn hcm_text(fields: &str, routes: &str) -> String {
+pub(crate) fn hcm_text(fields: &str, routes: &str) -> String {
     format!(
         r#"{{ "@type": {HCM}, stat_prefix: web, http_filters: [ {ROUTER} ], {fields}
           route_config: {{ name: r, virtual_hosts: [ {{ name: v, domains: [ "*" ], routes: [ {routes} ] }} ] }} }}"#
     )
 }
 
-const TO_A: &str = "{ match: { prefix: / }, route: { cluster: a } }";
+pub(crate) const TO_A: &str = "{ match: { prefix: / }, route: { cluster: a } }";
 
 #[track_caller]
-fn hcm(fields: &str, routes: &str) -> HcmPolicy {
+pub(crate) fn hcm(fields: &str, routes: &str) -> HcmPolicy {
     let listener = translate(&hcm_text(fields, routes), "").expect("it is good");
     match listener.policy.filter {
         ListenerFilter::Http(manager) => (*manager).clone(),
@@ -130,8 +131,7 @@ fn routes_are_translated() {
     assert_eq!((retry.num_retries, retry.retry_on.len()), (4, 2));
     assert_eq!(retry.backoff_max, Duration::from_millis(250));
     let name = HashedHeader::Name(HeaderName::from_static("x-user"));
-    let header =
-        HashPolicy { source: HashSource::Header { name, rewrite: None }, terminal: false };
+    let header = HashPolicy { source: HashSource::Header { name, rewrite: None }, terminal: false };
     assert_eq!(*action.hash, [header]);
     assert!(two.matcher.path.matches("/D"));
     let RouteAction::Direct(answer) = &three.action else { panic!("it answers itself") };
@@ -172,12 +172,6 @@ fn what_would_open_a_door_is_refused() {
     let with = |fields: &str| hcm_text(fields, TO_A);
     let route = |route: &str| hcm_text("", route);
     for (filter, path) in [
-        (with("normalize_path: true,"), "~.normalize_path"),
-        (with("merge_slashes: true,"), "~.merge_slashes"),
-        (
-            with("path_with_escaped_slashes_action: REJECT_REQUEST,"),
-            "~.path_with_escaped_slashes_action",
-        ),
         (with("codec_type: HTTP3,"), "~.codec_type"),
         (
             route(
@@ -312,38 +306,4 @@ fn a_tcp_proxy_is_translated() {
     assert_eq!(faults(&tunnel, ""), ["~.tunneling_config"]);
     let nowhere = format!(r#"{{ "@type": {TCP}, stat_prefix: t }}"#);
     assert_eq!(faults(&nowhere, ""), ["~.cluster"]);
-}
-
-#[test]
-fn access_logs_are_translated() {
-    const FILE: &str = "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog";
-    const OUT: &str =
-        "type.googleapis.com/envoy.extensions.access_loggers.stream.v3.StdoutAccessLog";
-    let logs = format!(
-        r#"access_log: [
-          {{ name: x, typed_config: {{ "@type": {FILE}, path: /dev/stdout }} }},
-          {{ name: x, typed_config: {{ "@type": {FILE}, path: /tmp/log, log_format: {{
-              text_format_source: {{ inline_string: "%PROTOCOL%\n" }} }} }} }},
-          {{ name: x, typed_config: {{ "@type": {OUT}, log_format: {{ json_format: {{
-              b: "%RESPONSE_CODE%", a: "x-%REQ(A?B):3%" }} }} }} }} ],"#
-    );
-    let manager = hcm(&logs, TO_A);
-    assert_eq!(manager.access_log[0].sink, AccessLogSink::Stdout);
-    assert_eq!(manager.access_log[1].sink, AccessLogSink::File("/tmp/log".into()));
-    let AccessLogFormat::Text(parts) = &manager.access_log[1].format else { panic!("text") };
-    assert_eq!(parts.len(), 2);
-    let AccessLogFormat::Json(fields) = &manager.access_log[2].format else { panic!("JSON") };
-    let keys: Vec<_> = fields.iter().map(|field| &*field.key).collect();
-    assert_eq!(keys, ["a", "b"]);
-    let unknown = format!(
-        r#"access_log: [ {{ name: x, typed_config: {{ "@type": {FILE}, path: /tmp/log, log_format: {{
-            text_format_source: {{ inline_string: "%NO_SUCH%" }} }} }} }} ],"#
-    );
-    let rejections = translate(&hcm_text(&unknown, TO_A), "").expect_err("it is refused");
-    assert!(
-        rejections[0]
-            .field_path
-            .ends_with("access_log[0].typed_config.log_format.text_format_source")
-    );
-    assert!(rejections[0].reason.contains("NO_SUCH"), "{}", rejections[0]);
 }

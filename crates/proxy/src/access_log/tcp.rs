@@ -1,19 +1,25 @@
 //! The line of a TCP connection.
 
-use destrier_policy::AccessLogOperator;
+use std::borrow::Cow;
+
+use destrier_policy::{AccessLogType, ByteCount, FormatOperator, HeaderKey, TimePoint};
 use destrier_upstream::{ResponseFlag, UpstreamInfo};
 use tokio::time::Instant;
 
-use super::line::{Line, Value, display, flags, long_flags, maybe, number};
-use super::time;
+use super::common::Common;
+use super::flags::{self, FlagName};
+use super::line::{Line, Value, milliseconds, number, unless_empty};
+use super::uuid;
 use crate::connection::Ends;
 
-/// A TCP connection that has ended.
+/// A TCP connection: at its end, or on its way.
 pub(crate) struct TcpLine<'a> {
     pub(crate) ends: &'a Ends,
     pub(crate) upstream: &'a UpstreamInfo,
+    /// The name of its listener.
+    pub(crate) listener: &'a str,
     pub(crate) started: Instant,
-    pub(crate) ended: Instant,
+    pub(crate) now: Instant,
     /// Bytes from the client.
     pub(crate) received: u64,
     /// Bytes to the client.
@@ -21,58 +27,75 @@ pub(crate) struct TcpLine<'a> {
     pub(crate) flag: Option<ResponseFlag>,
     /// Why it ended, if the proxy ended it.
     pub(crate) details: &'static str,
+    pub(crate) kind: AccessLogType,
+}
+
+impl TcpLine<'_> {
+    fn at(&self, point: TimePoint) -> Option<Instant> {
+        match point {
+            TimePoint::DownstreamRxBegin | TimePoint::ConnectionBegin => Some(self.started),
+            TimePoint::ConnectionEnd | TimePoint::End => Some(self.now),
+            _ => None,
+        }
+    }
+
+    fn bytes(&self, of: ByteCount) -> u64 {
+        match of {
+            ByteCount::Received
+            | ByteCount::DownstreamWireReceived
+            | ByteCount::UpstreamWireSent => self.received,
+            ByteCount::Sent | ByteCount::DownstreamWireSent | ByteCount::UpstreamWireReceived => {
+                self.sent
+            }
+            // There are no headers.
+            _ => 0,
+        }
+    }
 }
 
 impl Line for TcpLine<'_> {
-    fn write(&self, operator: &AccessLogOperator, out: &mut Vec<u8>) -> Value {
-        use AccessLogOperator as Op;
-        let upstream = self.upstream;
+    fn write(&self, operator: &FormatOperator, out: &mut Vec<u8>) -> Value {
+        use FormatOperator as Op;
         match operator {
-            Op::StartTime(format) => {
-                let start = time::wall_clock() - (self.ended - self.started);
-                time::write(out, start, format.as_deref())
-            }
             Op::ResponseCode => number(out, 0),
-            Op::ResponseFlags => flags(out, self.flag.as_slice()),
-            Op::ResponseFlagsLong => long_flags(out, self.flag.as_slice()),
-            Op::ConnectionTerminationDetails => {
-                let details = Some(self.details).filter(|details| !details.is_empty());
-                maybe(out, details.map(str::as_bytes))
+            Op::ResponseFlags => flags::write(out, self.flag.as_slice(), FlagName::Short),
+            Op::ResponseFlagsLong => flags::write(out, self.flag.as_slice(), FlagName::Long),
+            Op::ConnectionTerminationDetails => unless_empty(out, self.details),
+            Op::Bytes(of) => number(out, self.bytes(*of)),
+            Op::Duration(span) => {
+                Common::span(out, self.at(span.from), self.at(span.to), span.unit)
             }
-            Op::UpstreamTransportFailureReason => {
-                maybe(out, upstream.transport_failure.as_deref().map(str::as_bytes))
+            Op::StreamId => uuid::write(out),
+            // There are no versions of it.
+            Op::UpstreamProtocol => Value::Absent,
+            other => {
+                let Self { ends, upstream, listener, started, now, kind, .. } = *self;
+                Common { ends, upstream, listener, started, now, kind }.write(other, out)
             }
-            Op::BytesReceived => number(out, self.received),
-            Op::BytesSent => number(out, self.sent),
-            Op::Duration => number(out, (self.ended - self.started).as_millis() as u64),
-            Op::UpstreamHost => match &upstream.host {
-                Some(host) => display(out, host),
-                None => Value::Absent,
-            },
-            Op::UpstreamCluster => {
-                let cluster = upstream.cluster.as_ref();
-                let name = cluster.map(|cluster| cluster.policy().observability_name.as_bytes());
-                maybe(out, name)
-            }
-            Op::UpstreamLocalAddress => match upstream.local_address {
-                Some(address) => display(out, address),
-                None => Value::Absent,
-            },
-            Op::DownstreamLocalAddress => display(out, &self.ends.local),
-            Op::DownstreamRemoteAddress => display(out, &self.ends.peer),
-            Op::UpstreamRequestAttemptCount => number(out, upstream.attempts.into()),
-            Op::Hostname => maybe(out, time::hostname()),
-            // Of HTTP and TLS.
-            Op::Request { .. }
-            | Op::Response { .. }
-            | Op::Trailer { .. }
-            | Op::Protocol
-            | Op::ResponseCodeDetails
-            | Op::RequestDuration
-            | Op::ResponseDuration
-            | Op::RequestedServerName
-            | Op::RouteName
-            | Op::GrpcStatus => Value::Absent,
         }
+    }
+
+    fn request_header(&self, _: &HeaderKey) -> Option<Cow<'_, [u8]>> {
+        None
+    }
+
+    fn status(&self) -> u16 {
+        0
+    }
+
+    fn milliseconds(&self) -> u64 {
+        milliseconds(self.started, self.now)
+    }
+
+    fn flags(&self) -> &[ResponseFlag] {
+        self.flag.as_slice()
+    }
+
+    fn grpc_status(&self) -> Option<u32> {
+        None
+    }
+
+    fn kind(&self) -> AccessLogType {
+        self.kind
     }
 }

@@ -1,47 +1,50 @@
-//! The thread that writes.
+//! The threads that write.
 
-use std::fs::{File, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use destrier_policy::AccessLogSink;
-use destrier_upstream::Counter;
 
-/// The writer is woken when so much waits (Envoy's `--file-flush-min-size-kb`, 64 KiB).
+use super::stats::LogStats;
+
+/// The thread is woken when so much waits (Envoy's `--file-flush-min-size-kb`, 64 KiB).
 const WORTH_WRITING: usize = 64 << 10;
 
 /// What may wait at most; lines beyond are lost.
 const MOST: usize = 4 << 20;
 
-/// A place that lines go to; the same for all logs that name it.
-pub(crate) struct Sink {
-    to: AccessLogSink,
-    waiting: Mutex<Vec<u8>>,
-    /// `None` until the first write, and after one that failed.
-    file: Mutex<Option<Box<dyn Write + Send>>>,
-    shared: Arc<Shared>,
+/// How long a flush waits for a place that takes nothing.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// Opens logs, and writes their lines; dropping it writes what waits, as far as that can be written.
+pub(crate) struct LogWriter {
+    sinks: Mutex<Vec<Arc<Sink>>>,
+    interval: Duration,
+    stats: Arc<LogStats>,
 }
 
-struct Shared {
-    sinks: Mutex<Vec<Arc<Sink>>>,
+/// A place that lines go to, the same for all logs that name it. A thread of its own writes to it, so that
+/// one that is stuck keeps no other waiting.
+pub(crate) struct Sink {
+    to: AccessLogSink,
     state: Mutex<State>,
+    /// There is something for the thread to do.
     wake: Condvar,
-    lost: Arc<Counter>,
+    /// The thread has done it.
+    done: Condvar,
+    stats: Arc<LogStats>,
 }
 
 #[derive(Default)]
 struct State {
-    due: bool,
+    waiting: Vec<u8>,
+    /// Flushes that were asked for, and those that are done.
+    asked: u64,
+    flushed: u64,
+    reopen: bool,
     stop: bool,
-}
-
-/// The writer; dropping it writes what waits.
-pub(crate) struct LogWriter {
-    shared: Arc<Shared>,
-    thread: Mutex<Option<JoinHandle<()>>>,
-    interval: Duration,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -49,154 +52,169 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Sink {
-    /// Queues one line.
-    pub(super) fn write(&self, line: impl FnOnce(&mut Vec<u8>)) {
-        let mut waiting = lock(&self.waiting);
-        if waiting.len() >= MOST {
-            self.shared.lost.inc();
-            return;
-        }
-        let before = waiting.len();
-        line(&mut waiting);
-        let due = before < WORTH_WRITING && waiting.len() >= WORTH_WRITING;
-        drop(waiting);
-        if due {
-            lock(&self.shared.state).due = true;
-            self.shared.wake.notify_one();
-        }
-    }
-
-    fn flush(&self) {
-        let lines = std::mem::take(&mut *lock(&self.waiting));
-        if lines.is_empty() {
-            return;
-        }
-        let mut file = lock(&self.file);
-        let opened = match file.take() {
-            Some(open) => Ok(open),
-            None => open(&self.to),
-        };
-        let written = opened.and_then(|mut open| {
-            open.write_all(&lines)?;
-            open.flush()?;
-            Ok(open)
-        });
-        match written {
-            Ok(open) => *file = Some(open),
-            Err(error) => {
-                let count = lines.iter().filter(|byte| **byte == b'\n').count();
-                self.shared.lost.add(count as u64);
-                tracing::warn!(sink = ?self.to, %error, lines = count, "access log lines are lost");
-            }
-        }
-    }
-}
-
-fn open(sink: &AccessLogSink) -> io::Result<Box<dyn Write + Send>> {
-    Ok(match sink {
-        AccessLogSink::Stdout => Box::new(io::stdout()),
-        AccessLogSink::Stderr => Box::new(io::stderr()),
-        AccessLogSink::File(path) => {
-            let file: File = OpenOptions::new().append(true).create(true).open(&**path)?;
-            Box::new(file)
-        }
-    })
-}
-
 impl LogWriter {
-    /// Lines wait `interval` at most; `lost` counts those that could not be written.
-    pub(crate) fn new(interval: Duration, lost: Arc<Counter>) -> Self {
-        let shared =
-            Shared { sinks: Mutex::default(), state: Mutex::default(), wake: Condvar::new(), lost };
-        Self { shared: Arc::new(shared), thread: Mutex::default(), interval }
+    /// Lines wait `interval` at most.
+    pub(crate) fn new(interval: Duration, stats: Arc<LogStats>) -> Self {
+        Self { sinks: Mutex::default(), interval, stats }
     }
 
-    /// The sink of a log; the thread starts with the first.
+    /// The sink of a log; its thread starts with it.
     pub(super) fn sink(&self, to: &AccessLogSink) -> Arc<Sink> {
-        let mut sinks = lock(&self.shared.sinks);
+        let mut sinks = lock(&self.sinks);
         if let Some(known) = sinks.iter().find(|sink| sink.to == *to) {
             return Arc::clone(known);
         }
         let sink = Arc::new(Sink {
             to: to.clone(),
-            waiting: Mutex::default(),
-            file: Mutex::default(),
-            shared: Arc::clone(&self.shared),
+            state: Mutex::default(),
+            wake: Condvar::new(),
+            done: Condvar::new(),
+            stats: Arc::clone(&self.stats),
         });
         sinks.push(Arc::clone(&sink));
-        drop(sinks);
-        lock(&self.thread).get_or_insert_with(|| {
-            let (shared, interval) = (Arc::clone(&self.shared), self.interval);
-            std::thread::Builder::new()
-                .name("access-log".into())
-                .spawn(move || shared.run(interval))
-                .expect("a thread can be made at start")
-        });
+        let (own, interval) = (Arc::clone(&sink), self.interval);
+        // Not joined: it may be stuck in a write for ever.
+        std::thread::Builder::new()
+            .name("access-log".into())
+            .spawn(move || own.run(interval))
+            .expect("a thread can be made at start");
         sink
     }
 
-    /// Writes what waits.
+    /// Writes what waits. A place that takes nothing is not waited for.
     pub(crate) fn flush(&self) {
-        self.shared.flush();
+        let sinks = lock(&self.sinks).clone();
+        // All at once, and then each.
+        let asked: Vec<_> = sinks.iter().map(|sink| sink.ask(|_| {})).collect();
+        sinks.iter().zip(asked).for_each(|(sink, asked)| sink.wait_for(asked));
+    }
+
+    /// Opens each file anew before its next line: it was moved away, say.
+    pub(crate) fn reopen(&self) {
+        lock(&self.sinks).iter().for_each(|sink| {
+            sink.ask(|state| state.reopen = true);
+        });
     }
 }
 
 impl Drop for LogWriter {
     fn drop(&mut self) {
-        lock(&self.shared.state).stop = true;
-        self.shared.wake.notify_one();
-        if let Some(thread) = lock(&self.thread).take() {
-            // A panic was reported by the thread itself.
-            let _ = thread.join();
-        }
-        self.flush();
-        // Sinks and what they share hold each other.
-        lock(&self.shared.sinks).clear();
+        let sinks = std::mem::take(&mut *lock(&self.sinks));
+        let asked: Vec<_> = sinks.iter().map(|sink| sink.ask(|state| state.stop = true)).collect();
+        sinks.iter().zip(asked).for_each(|(sink, asked)| sink.wait_for(asked));
     }
 }
 
-impl Shared {
-    fn run(&self, interval: Duration) {
+impl Sink {
+    /// Queues one line.
+    pub(super) fn write(&self, line: &[u8]) {
         let mut state = lock(&self.state);
-        while !state.stop {
-            let woken =
-                self.wake.wait_timeout_while(state, interval, |state| !state.due && !state.stop);
-            state = woken.unwrap_or_else(PoisonError::into_inner).0;
-            state.due = false;
+        let before = state.waiting.len();
+        if before + line.len() > MOST {
             drop(state);
-            self.flush();
-            state = lock(&self.state);
+            self.stats.lost.inc();
+            return;
+        }
+        state.waiting.extend_from_slice(line);
+        let due = before < WORTH_WRITING && before + line.len() >= WORTH_WRITING;
+        if due {
+            state.asked += 1;
+        }
+        drop(state);
+        self.stats.write_buffered.inc();
+        if due {
+            self.wake.notify_one();
         }
     }
 
-    fn flush(&self) {
-        let sinks = lock(&self.sinks).clone();
-        sinks.iter().for_each(|sink| sink.flush());
+    /// Asks for a flush: its number.
+    fn ask(&self, change: impl FnOnce(&mut State)) -> u64 {
+        let mut state = lock(&self.state);
+        change(&mut state);
+        state.asked += 1;
+        let asked = state.asked;
+        drop(state);
+        self.wake.notify_one();
+        asked
+    }
+
+    fn wait_for(&self, asked: u64) {
+        let state = lock(&self.state);
+        let waited = self.done.wait_timeout_while(state, PATIENCE, |state| state.flushed < asked);
+        if waited.is_ok_and(|(_, waited)| waited.timed_out()) {
+            tracing::warn!(sink = ?self.to, "an access log takes nothing; its last lines are lost");
+        }
+    }
+
+    /// The thread.
+    fn run(&self, interval: Duration) {
+        let mut file = None;
+        // Two buffers take turns, so that each is made once.
+        let mut lines = Vec::new();
+        loop {
+            let state = lock(&self.state);
+            let idle = |state: &mut State| state.asked == state.flushed;
+            let (mut state, waited) = self
+                .wake
+                .wait_timeout_while(state, interval, idle)
+                .unwrap_or_else(PoisonError::into_inner);
+            std::mem::swap(&mut state.waiting, &mut lines);
+            let asked = state.asked;
+            let reopen = std::mem::take(&mut state.reopen);
+            let stop = state.stop;
+            drop(state);
+            if waited.timed_out() && !lines.is_empty() {
+                self.stats.flushed_by_timer.inc();
+            }
+            self.flush(&mut file, &lines, reopen);
+            lines.clear();
+            // A burst should not be paid for ever.
+            lines.shrink_to(2 * WORTH_WRITING);
+            lock(&self.state).flushed = asked;
+            self.done.notify_all();
+            if stop {
+                return;
+            }
+        }
+    }
+
+    fn flush(&self, file: &mut Option<Box<dyn Write>>, lines: &[u8], reopen: bool) {
+        if reopen {
+            *file = None;
+        }
+        if lines.is_empty() {
+            return;
+        }
+        let written = self.open(file).and_then(|file| {
+            file.write_all(lines)?;
+            file.flush()
+        });
+        match written {
+            Ok(()) => self.stats.write_completed.inc(),
+            Err(error) => {
+                *file = None;
+                let count = lines.iter().filter(|byte| **byte == b'\n').count();
+                self.stats.write_failed.inc();
+                self.stats.lost.add(count as u64);
+                tracing::warn!(sink = ?self.to, %error, lines = count, "access log lines are lost");
+            }
+        }
+    }
+
+    fn open<'a>(&self, file: &'a mut Option<Box<dyn Write>>) -> io::Result<&'a mut Box<dyn Write>> {
+        if file.is_none() {
+            *file = Some(open(&self.to).inspect_err(|_| self.stats.reopen_failed.inc())?);
+        }
+        file.as_mut().ok_or_else(|| io::Error::other("not open"))
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lines_reach_the_file_and_a_place_that_cannot_be_written_is_counted() {
-        let path = std::env::temp_dir().join(format!("access-log-{}", std::process::id()));
-        let lost = Arc::new(Counter::default());
-        let writer = LogWriter::new(Duration::from_secs(3600), Arc::clone(&lost));
-        let file = AccessLogSink::File(path.to_str().expect("a plain path").into());
-        let sink = writer.sink(&file);
-        assert!(Arc::ptr_eq(&sink, &writer.sink(&file)));
-        sink.write(|line| line.extend_from_slice(b"one\n"));
-        sink.write(|line| line.extend_from_slice(b"two\n"));
-        writer.sink(&AccessLogSink::File("/dev/null/no".into())).write(|line| {
-            line.extend_from_slice(b"gone\n");
-        });
-        drop(writer);
-        let written = std::fs::read_to_string(&path).expect("the file was made");
-        std::fs::remove_file(&path).expect("it was there");
-        assert_eq!(written, "one\ntwo\n");
-        assert_eq!(lost.get(), 1);
-    }
+fn open(sink: &AccessLogSink) -> io::Result<Box<dyn Write>> {
+    Ok(match sink {
+        AccessLogSink::Stdout => Box::new(io::stdout()),
+        AccessLogSink::Stderr => Box::new(io::stderr()),
+        AccessLogSink::File(path) => {
+            Box::new(OpenOptions::new().append(true).create(true).open(&**path)?)
+        }
+    })
 }

@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 
-use destrier_policy::ClusterChoice;
+use destrier_policy::{AccessLogType, ClusterChoice};
 use destrier_upstream::{Affinity, Forward, ForwardError, ResponseFlag, Stream, UpstreamInfo};
 use tokio::time::Instant;
 
@@ -35,15 +35,17 @@ pub(crate) async fn serve(client: Arc<Stream>, ends: Ends, scope: Arc<TcpScope>,
     }
     scope.stats.downstream_cx_rx_bytes_total.add(passed.to_host);
     scope.stats.downstream_cx_tx_bytes_total.add(passed.to_client);
-    scope.logs.write_tcp(&TcpLine {
+    scope.logs.write(&TcpLine {
         ends: &ends,
         upstream: &upstream,
+        listener: &scope.logs.listener,
         started,
-        ended: Instant::now(),
+        now: Instant::now(),
         received: passed.to_host,
         sent: passed.to_client,
         flag,
         details,
+        kind: AccessLogType::TcpConnectionEnd,
     });
 }
 

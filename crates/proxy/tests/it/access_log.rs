@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use destrier_policy::{
-    AccessLogField, AccessLogFormat, AccessLogOperator, AccessLogPart, AccessLogPolicy,
-    AccessLogSink, UpstreamProtocol,
+    AccessLogPolicy, AccessLogSink, Blanks, ByteCount, Format, FormatOperator, FormatPart,
+    GrpcStatusForm, HeaderKey, HeaderPick, JsonTemplate, UpstreamProtocol,
 };
 use serde_json::Value;
 
@@ -49,27 +49,27 @@ impl Log {
 
     /// A log with the keys of the recordings.
     pub(crate) fn policies(&self) -> Box<[AccessLogPolicy]> {
-        use AccessLogOperator as Op;
+        use FormatOperator as Op;
         let operator = |key: &str| match key {
             "code" => Op::ResponseCode,
             "flags" => Op::ResponseFlags,
             "flags_long" => Op::ResponseFlagsLong,
-            "details" => Op::ResponseCodeDetails,
+            "details" => Op::ResponseCodeDetails(Blanks::Underscored),
             "attempts" => Op::UpstreamRequestAttemptCount,
-            "bytes_received" => Op::BytesReceived,
-            "bytes_sent" => Op::BytesSent,
+            "bytes_received" => Op::Bytes(ByteCount::Received),
+            "bytes_sent" => Op::Bytes(ByteCount::Sent),
             "protocol" => Op::Protocol,
-            "grpc_status" => Op::GrpcStatus,
+            "grpc_status" => Op::GrpcStatus(GrpcStatusForm::Camel),
             "upstream_cluster" => Op::UpstreamCluster,
             "upstream_host" => Op::UpstreamHost,
-            _ => Op::Request { name: ":METHOD".into(), alternative: None },
+            _ => Op::Request(pick(":METHOD", None)),
         };
-        let field = |key: &str| AccessLogField {
-            key: key.into(),
-            value: Box::from([AccessLogPart::Operator(operator(key), None)]),
+        let field = |key: &str| {
+            let value = JsonTemplate::Text(Box::from([FormatPart::Operator(operator(key), None)]));
+            (key.into(), value)
         };
-        let format = AccessLogFormat::Json(RECORDED.into_iter().map(field).collect());
-        Box::from([AccessLogPolicy { sink: self.sink(), format }])
+        let format = Format::json(JsonTemplate::Object(RECORDED.into_iter().map(field).collect()));
+        Box::from([AccessLogPolicy { sink: self.sink(), format, filter: None }])
     }
 
     /// The next line.
@@ -101,29 +101,31 @@ impl Drop for Log {
     }
 }
 
+fn pick(name: &str, alternative: Option<&str>) -> HeaderPick {
+    HeaderPick { name: HeaderKey::new(name), alternative: alternative.map(HeaderKey::new) }
+}
+
 #[tokio::test]
 async fn text_lines_say_what_was_asked() {
-    use AccessLogOperator as Op;
+    use FormatOperator as Op;
     let log = Log::new();
-    let name = |name: &str, alternative: Option<&str>| (name.into(), alternative.map(Box::from));
-    let (path, or_path) = name("X-ENVOY-ORIGINAL-PATH", Some(":PATH"));
-    let (kind, _) = name("CONTENT-TYPE", None);
     let operators = [
-        Op::Request { name: path, alternative: or_path },
-        Op::Response { name: kind, alternative: None },
+        Op::Request(pick("X-ENVOY-ORIGINAL-PATH", Some(":PATH"))),
+        Op::Response(pick("CONTENT-TYPE", None)),
         Op::ResponseCode,
-        Op::BytesReceived,
-        Op::BytesSent,
+        Op::Bytes(ByteCount::Received),
+        Op::Bytes(ByteCount::Sent),
         Op::RouteName,
-        Op::RequestedServerName,
+        Op::RequestedServerName(None),
     ];
     let mut parts = Vec::new();
     for operator in operators {
-        parts.push(AccessLogPart::Operator(operator, None));
-        parts.push(AccessLogPart::Literal("|".into()));
+        parts.push(FormatPart::Operator(operator, None));
+        parts.push(FormatPart::Literal("|".into()));
     }
-    parts.push(AccessLogPart::Literal("\n".into()));
-    let policy = AccessLogPolicy { sink: log.sink(), format: AccessLogFormat::Text(parts.into()) };
+    parts.push(FormatPart::Literal("\n".into()));
+    let format = Format::text(parts.into());
+    let policy = AccessLogPolicy { sink: log.sink(), format, filter: None };
     let answer = "HTTP/1.1 201 Created\r\ncontent-type: text/x\r\ncontent-length: 4\r\n\r\nbody";
     let backend = Backend::answering(answer).await;
     let mut named = route("/", forward("c"));
