@@ -2,12 +2,13 @@
 //!
 //! `trace` counts; `rescue` turns every failure into an answer, the one place that does; `sanitize` makes
 //! the headers those of a proxy; `route` chooses; `mutate` does what the route says about headers, path and
-//! host; `timeout` waits for the head within the deadlines.
+//! host; `mirror` sends copies elsewhere; `timeout` waits for the head within the deadlines.
 //!
 //! The layers have tower's shape (a layer value without state, a service that is generic over its inner
 //! one), but not its trait: a handler borrows the [`Exchange`] and the future of an `async fn` has no name,
 //! and tower's `Service` would want it boxed. Nothing here is.
 
+mod mirror;
 mod mutate;
 mod rescue;
 mod route;
@@ -62,14 +63,17 @@ impl Dispatch for Forward {
 }
 
 /// All layers over a way to send.
-pub(crate) type Stack<D> = trace::Trace<
-    rescue::Rescue<sanitize::Sanitize<route::Router<mutate::Mutate<timeout::Timeout<D>>>>>,
->;
+pub(crate) type Stack<D> =
+    trace::Trace<rescue::Rescue<sanitize::Sanitize<route::Router<mutate::Mutate<Sending<D>>>>>>;
+
+/// What happens when all is decided.
+type Sending<D> = mirror::Mirror<timeout::Timeout<D>, D>;
 
 /// Puts the layers together.
-pub(crate) fn stack<D: Dispatch>(dispatch: D) -> Stack<D> {
-    let timeout = timeout::TimeoutLayer.layer(dispatch);
-    let mutate = mutate::MutateLayer.layer(timeout);
+pub(crate) fn stack<D: Dispatch + Clone + 'static>(dispatch: D) -> Stack<D> {
+    let timeout = timeout::TimeoutLayer.layer(dispatch.clone());
+    let mirror = mirror::MirrorLayer { dispatch }.layer(timeout);
+    let mutate = mutate::MutateLayer.layer(mirror);
     let route = route::RouteLayer.layer(mutate);
     let sanitize = sanitize::SanitizeLayer.layer(route);
     let rescue = rescue::RescueLayer.layer(sanitize);
