@@ -137,11 +137,11 @@ pub enum HealthStatus {
     Unknown,
     /// `HEALTHY`.
     Healthy,
-    /// `UNHEALTHY`: gets nothing.
+    /// `UNHEALTHY`: gets nothing outside panic.
     Unhealthy,
-    /// `DRAINING`: gets nothing, not even in panic.
+    /// `DRAINING`: gets nothing outside panic, and does not count when health is worked out.
     Draining,
-    /// `TIMEOUT`: gets nothing.
+    /// `TIMEOUT`: as `UNHEALTHY`.
     Timeout,
     /// `DEGRADED`: used when the healthy hosts do not suffice.
     Degraded,

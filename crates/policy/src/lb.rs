@@ -1,5 +1,6 @@
 //! How a host is chosen (`cluster.proto: lb_policy` and `load_balancing_policy`).
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::{HashPolicy, HealthStatus, Percent};
@@ -126,6 +127,9 @@ pub struct CommonLb {
     pub close_connections_on_host_set_change: bool,
     /// EDS statuses in which a host chosen by session may be used.
     pub override_host_status: Box<[HealthStatus]>,
+    /// `override_host_sources` of the typed policy `override_host`: headers, in lower case, that name
+    /// the host of a request as `ip:port`, the first of a comma separated list.
+    pub override_headers: Box<[Arc<str>]>,
 }
 
 impl Default for CommonLb {
@@ -141,6 +145,7 @@ impl Default for CommonLb {
                 HealthStatus::Healthy,
                 HealthStatus::Degraded,
             ]),
+            override_headers: Box::default(),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! `common_lb_config`, and the parts of it that typed policies carry themselves.
 
-use destrier_policy::{CommonLb, ConsistentHashing, Discovery, FieldStanding, LocalityLb, Percent};
+use destrier_policy::{CommonLb, ConsistentHashing, Discovery, LocalityLb, Percent};
 use envoy_types::pb::envoy::config::cluster::v3::{
     Cluster,
     cluster::common_lb_config::{
@@ -21,9 +21,6 @@ pub(super) fn translate(cluster: &Cluster, reader: &mut Reader<'_, '_>) -> Commo
     let threshold = config.healthy_panic_threshold.as_ref();
     if let Some(threshold) = reader.read("healthy_panic_threshold", threshold, proto::percent) {
         common.healthy_panic_threshold = threshold;
-        if threshold > Percent::ZERO {
-            reader.field("healthy_panic_threshold").note(FieldStanding::Later);
-        }
     }
     let window = config.update_merge_window.as_ref();
     common.update_merge_window = reader.read("update_merge_window", window, proto::duration);

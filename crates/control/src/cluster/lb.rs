@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use destrier_policy::{
-    CommonLb, ConsistentHashing, Discovery, FieldStanding, HashFunction, LbPolicy, Percent,
-    Selection, SlowStart,
+    CommonLb, ConsistentHashing, Discovery, HashFunction, LbPolicy, Percent, Selection, SlowStart,
+    SubsetPolicy,
 };
 use envoy_types::pb::envoy::config::cluster::v3::{
     Cluster,
@@ -21,29 +21,27 @@ use super::{common_lb, typed_lb};
 use crate::proto::{self, Fault};
 use crate::report::Reader;
 
-/// The algorithm. A typed policy may also say what localities mean, in `common`.
+/// The algorithm. A typed policy may also say what localities mean, and which subsets there are.
 pub(super) fn translate(
     cluster: &Cluster,
     discovery: &Discovery,
     common: &mut CommonLb,
+    subsets: &mut Option<SubsetPolicy>,
     reader: &mut Reader<'_, '_>,
 ) -> LbPolicy {
     // Checked whatever the algorithm.
     let hashing = common_lb::consistent_hashing(cluster, discovery, reader);
     let named = reader.read("lb_policy", Some(cluster.lb_policy), proto::enumeration);
-    let (field, lb) = match &cluster.load_balancing_policy {
+    let lb = match &cluster.load_balancing_policy {
         Some(typed) => {
             typed_lb::check_combinations(cluster, reader);
-            let lb = typed_lb::translate(typed, common, &mut reader.field("load_balancing_policy"));
-            ("load_balancing_policy", lb)
+            let mut beside = typed_lb::Beside::new(common, subsets);
+            let mut reader = reader.field("load_balancing_policy");
+            typed_lb::translate(typed, &mut beside, &mut reader)
         }
-        None => ("lb_policy", named.and_then(|named| legacy(cluster, named, hashing, reader))),
+        None => named.and_then(|named| legacy(cluster, named, hashing, reader)),
     };
-    let lb = lb.unwrap_or(LbPolicy::RoundRobin { slow_start: None });
-    if matches!(lb, LbPolicy::RingHash { .. } | LbPolicy::Maglev { .. }) {
-        reader.field(field).note(FieldStanding::Later);
-    }
-    lb
+    lb.unwrap_or(LbPolicy::RoundRobin { slow_start: None })
 }
 
 /// A config for another algorithm is ignored, as in Envoy.

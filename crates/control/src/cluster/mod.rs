@@ -8,6 +8,7 @@ mod breakers;
 mod common_lb;
 mod connection;
 mod discovery;
+mod dns;
 mod error_match;
 mod http;
 mod lb;
@@ -82,7 +83,13 @@ fn policy(cluster: &Cluster, origin: Origin, reader: &mut Reader<'_, '_>) -> Clu
     policy.bind = connection::bind(cluster.upstream_bind_config.as_ref(), reader);
     policy.subsets = subset::translate(cluster, reader);
     policy.common_lb = common_lb::translate(cluster, reader);
-    policy.lb = lb::translate(cluster, &policy.discovery, &mut policy.common_lb, reader);
+    policy.lb = lb::translate(
+        cluster,
+        &policy.discovery,
+        &mut policy.common_lb,
+        &mut policy.subsets,
+        reader,
+    );
     connection::check_tolerated(cluster, reader);
     transport::check_filters(&cluster.filters, reader);
     check_combinations(&policy, reader);
@@ -92,7 +99,7 @@ fn policy(cluster: &Cluster, origin: Origin, reader: &mut Reader<'_, '_>) -> Clu
 /// What is wrong only in combination.
 fn check_combinations(policy: &ClusterPolicy, reader: &mut Reader<'_, '_>) {
     use destrier_policy::UpstreamProtocol;
-    let original = policy.discovery == Discovery::OriginalDst;
+    let original = matches!(policy.discovery, Discovery::OriginalDst(_));
     match (original, &policy.lb) {
         (true, LbPolicy::ClusterProvided) => {}
         (true, other) => reader.field("lb_policy").refuse(format!(

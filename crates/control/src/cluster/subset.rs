@@ -12,6 +12,9 @@ use envoy_types::pb::envoy::config::cluster::v3::{
         },
     },
 };
+use envoy_types::pb::envoy::extensions::load_balancing_policies::subset::v3::{
+    Subset, subset::LbSubsetSelector as TypedSelector,
+};
 
 use crate::proto::{self, Fault};
 use crate::report::Reader;
@@ -19,6 +22,47 @@ use crate::report::Reader;
 pub(super) fn translate(cluster: &Cluster, reader: &mut Reader<'_, '_>) -> Option<SubsetPolicy> {
     let config = cluster.lb_subset_config.as_ref()?;
     let mut reader = reader.field("lb_subset_config");
+    if config.locality_weight_aware && !is_locality_weighted(cluster) {
+        reader
+            .field("locality_weight_aware")
+            .refuse("needs common_lb_config.locality_weighted_lb_config");
+    }
+    Some(subsets(config, &mut reader))
+}
+
+/// The typed policy but for its `subset_lb_policy`. Its enums are numbered as the older ones.
+pub(super) fn typed(config: &Subset, reader: &mut Reader<'_, '_>) -> SubsetPolicy {
+    let Subset {
+        fallback_policy,
+        default_subset,
+        subset_selectors,
+        allow_redundant_keys,
+        locality_weight_aware,
+        scale_locality_weight,
+        panic_mode_any,
+        list_as_any,
+        metadata_fallback_policy,
+        subset_lb_policy: _,
+    } = config;
+    let selectors = subset_selectors.iter().map(|selector| {
+        let TypedSelector { keys, single_host_per_subset, fallback_policy, fallback_keys_subset } =
+            selector.clone();
+        LbSubsetSelector { keys, single_host_per_subset, fallback_policy, fallback_keys_subset }
+    });
+    let config = LbSubsetConfig {
+        fallback_policy: *fallback_policy,
+        default_subset: default_subset.clone(),
+        subset_selectors: selectors.collect(),
+        locality_weight_aware: *locality_weight_aware,
+        scale_locality_weight: *scale_locality_weight,
+        panic_mode_any: *panic_mode_any,
+        list_as_any: *list_as_any,
+        metadata_fallback_policy: *metadata_fallback_policy,
+    };
+    SubsetPolicy { allow_redundant_keys: *allow_redundant_keys, ..subsets(&config, reader) }
+}
+
+fn subsets(config: &LbSubsetConfig, reader: &mut Reader<'_, '_>) -> SubsetPolicy {
     let LbSubsetConfig {
         fallback_policy,
         default_subset,
@@ -29,11 +73,6 @@ pub(super) fn translate(cluster: &Cluster, reader: &mut Reader<'_, '_>) -> Optio
         list_as_any,
         metadata_fallback_policy,
     } = config;
-    if *locality_weight_aware && !is_locality_weighted(cluster) {
-        reader
-            .field("locality_weight_aware")
-            .refuse("needs common_lb_config.locality_weighted_lb_config");
-    }
     let metadata_fallback = reader.read(
         "metadata_fallback_policy",
         Some(*metadata_fallback_policy),
@@ -43,7 +82,7 @@ pub(super) fn translate(cluster: &Cluster, reader: &mut Reader<'_, '_>) -> Optio
     let default_subset = reader.read("default_subset", default_subset.as_ref(), proto::structure);
     let mut reader = reader.field("subset_selectors");
     let selectors = subset_selectors.iter().enumerate();
-    Some(SubsetPolicy {
+    SubsetPolicy {
         fallback: fallback.unwrap_or(SubsetFallback::None),
         default_subset: default_subset.unwrap_or_default(),
         selectors: selectors
@@ -56,7 +95,7 @@ pub(super) fn translate(cluster: &Cluster, reader: &mut Reader<'_, '_>) -> Optio
         metadata_fallback_list: metadata_fallback
             == Some(LbSubsetMetadataFallbackPolicy::FallbackList),
         allow_redundant_keys: false,
-    })
+    }
 }
 
 fn is_locality_weighted(cluster: &Cluster) -> bool {

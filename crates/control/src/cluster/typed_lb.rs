@@ -4,6 +4,7 @@
 
 use destrier_policy::{
     CommonLb, ConsistentHashing, HashFunction, LbPolicy, LocalityLb, Selection, SlowStart,
+    SubsetPolicy,
 };
 use envoy_types::pb::envoy::config::cluster::v3::{Cluster, LoadBalancingPolicy};
 use envoy_types::pb::envoy::extensions::load_balancing_policies::{
@@ -14,15 +15,18 @@ use envoy_types::pb::envoy::extensions::load_balancing_policies::{
     },
     least_request::v3::{LeastRequest, least_request::SelectionMethod},
     maglev::v3::Maglev,
+    override_host::v3::{OverrideHost, override_host::OverrideHostSource},
     random::v3::Random,
     ring_hash::v3::{RingHash, ring_hash},
     round_robin::v3::RoundRobin,
+    subset::v3::Subset,
+    wrr_locality::v3::WrrLocality,
 };
 use envoy_types::pb::google::protobuf::Any;
 use prost::{Message, Name};
 
 use super::common_lb::{balance_factor, zone_aware};
-use super::lb;
+use super::{lb, subset};
 use crate::fields::{Standing, Surveyed};
 use crate::listener::hash_policy::hash_policies;
 use crate::proto;
@@ -42,9 +46,26 @@ pub(super) fn check_combinations(cluster: &Cluster, reader: &mut Reader<'_, '_>)
     }
 }
 
+/// So deep a policy may stand in others.
+const DEEPEST: u8 = 8;
+
+/// What a policy says besides the algorithm.
+pub(super) struct Beside<'a> {
+    common: &'a mut CommonLb,
+    subsets: &'a mut Option<SubsetPolicy>,
+    /// Policies that this one stands in.
+    depth: u8,
+}
+
+impl<'a> Beside<'a> {
+    pub(super) fn new(common: &'a mut CommonLb, subsets: &'a mut Option<SubsetPolicy>) -> Self {
+        Self { common, subsets, depth: 0 }
+    }
+}
+
 pub(super) fn translate(
     list: &LoadBalancingPolicy,
-    common: &mut CommonLb,
+    beside: &mut Beside<'_>,
     reader: &mut Reader<'_, '_>,
 ) -> Option<LbPolicy> {
     let mut reader = reader.field("policies");
@@ -61,42 +82,62 @@ pub(super) fn translate(
         };
         let mut reader = reader.index(index);
         let mut reader = reader.field("typed_extension_config");
-        return supported(config, common, &mut reader.field("typed_config"));
+        return supported(config, beside, &mut reader.field("typed_config"));
     }
     reader.refuse(format!("none of the policies is supported: [{}]", skipped.join(", ")));
     None
 }
 
-type Translate = fn(&Any, &mut CommonLb, &mut Reader<'_, '_>) -> Option<LbPolicy>;
+type Translate = fn(&Any, &mut Beside<'_>, &mut Reader<'_, '_>) -> Option<LbPolicy>;
 
 /// How the policy is translated, if it can be.
 fn supported(config: &Any) -> Option<Translate> {
-    let known: [(String, Translate); 6] = [
-        (RoundRobin::full_name(), |config, common, reader| {
+    let known: [(String, Translate); 9] = [
+        (RoundRobin::full_name(), |config, beside, reader| {
             let RoundRobin { slow_start_config, locality_lb_config } = &read(config, reader)?;
-            locality(locality_lb_config.as_ref(), common, reader);
+            locality(locality_lb_config.as_ref(), beside.common, reader);
             Some(LbPolicy::RoundRobin {
                 slow_start: slow_start(slow_start_config.as_ref(), reader),
             })
         }),
         (LeastRequest::full_name(), least_request),
-        (Random::full_name(), |config, common, reader| {
+        (Random::full_name(), |config, beside, reader| {
             let Random { locality_lb_config } = &read(config, reader)?;
-            locality(locality_lb_config.as_ref(), common, reader);
+            locality(locality_lb_config.as_ref(), beside.common, reader);
             Some(LbPolicy::Random)
         }),
         (RingHash::full_name(), ring_hash),
-        (Maglev::full_name(), |config, common, reader| {
+        (Maglev::full_name(), |config, beside, reader| {
             let Maglev { table_size, consistent_hashing_lb_config, locality_weighted_lb_config } =
                 &read(config, reader)?;
             if locality_weighted_lb_config.is_some() {
-                common.locality = LocalityLb::Weighted;
+                beside.common.locality = LocalityLb::Weighted;
             }
             let hashing = hashing(consistent_hashing_lb_config.as_ref(), reader);
             Some(lb::maglev(table_size, hashing.unwrap_or_default(), reader))
         }),
         (ClusterProvided::full_name(), |config, _, reader| {
             read::<ClusterProvided>(config, reader).map(|_| LbPolicy::ClusterProvided)
+        }),
+        (WrrLocality::full_name(), |config, beside, reader| {
+            let WrrLocality { endpoint_picking_policy } = &read(config, reader)?;
+            let field = "endpoint_picking_policy";
+            let lb = within(field, endpoint_picking_policy.as_ref(), beside, reader);
+            beside.common.locality = LocalityLb::Weighted;
+            lb
+        }),
+        (Subset::full_name(), |config, beside, reader| {
+            let config: Subset = read(config, reader)?;
+            if beside.subsets.is_some() {
+                reader.refuse("a subset within a subset is not supported");
+            }
+            *beside.subsets = Some(subset::typed(&config, reader));
+            within("subset_lb_policy", config.subset_lb_policy.as_ref(), beside, reader)
+        }),
+        (OverrideHost::full_name(), |config, beside, reader| {
+            let config: OverrideHost = read(config, reader)?;
+            override_sources(&config.override_host_sources, beside.common, reader);
+            within("fallback_policy", config.fallback_policy.as_ref(), beside, reader)
         }),
     ];
     let name = proto::type_name(&config.type_url);
@@ -112,9 +153,53 @@ fn read<M: Message + Name + Default + Surveyed>(
     Some(message)
 }
 
+/// The policy that another one refines.
+fn within(
+    field: &'static str,
+    list: Option<&LoadBalancingPolicy>,
+    beside: &mut Beside<'_>,
+    reader: &mut Reader<'_, '_>,
+) -> Option<LbPolicy> {
+    let mut reader = reader.field(field);
+    let Some(list) = list else {
+        reader.refuse("must be set");
+        return None;
+    };
+    if beside.depth == DEEPEST {
+        reader.refuse(format!("more than {DEEPEST} policies within each other"));
+        return None;
+    }
+    beside.depth += 1;
+    translate(list, beside, &mut reader)
+}
+
+/// Where a request names its host.
+fn override_sources(
+    sources: &[OverrideHostSource],
+    common: &mut CommonLb,
+    reader: &mut Reader<'_, '_>,
+) {
+    let mut reader = reader.field("override_host_sources");
+    if sources.is_empty() {
+        reader.refuse("must not be empty");
+    }
+    let mut headers = Vec::new();
+    for (index, source) in sources.iter().enumerate() {
+        let mut reader = reader.index(index);
+        let OverrideHostSource { header, metadata } = source;
+        match (header.is_empty(), metadata) {
+            (true, None) => reader.refuse("must name a header or metadata"),
+            (false, Some(_)) => reader.refuse("must name a header or metadata, not both"),
+            (true, Some(_)) => {}
+            (false, None) => headers.push(header.to_ascii_lowercase().into()),
+        }
+    }
+    common.override_headers = headers.into();
+}
+
 fn least_request(
     config: &Any,
-    common: &mut CommonLb,
+    beside: &mut Beside<'_>,
     reader: &mut Reader<'_, '_>,
 ) -> Option<LbPolicy> {
     let LeastRequest {
@@ -132,12 +217,16 @@ fn least_request(
     } else {
         Selection::NChoices
     };
-    locality(locality_lb_config.as_ref(), common, reader);
+    locality(locality_lb_config.as_ref(), beside.common, reader);
     let slow_start = slow_start(slow_start_config.as_ref(), reader);
     Some(lb::least_request(choice_count, active_request_bias, selection, slow_start, reader))
 }
 
-fn ring_hash(config: &Any, common: &mut CommonLb, reader: &mut Reader<'_, '_>) -> Option<LbPolicy> {
+fn ring_hash(
+    config: &Any,
+    beside: &mut Beside<'_>,
+    reader: &mut Reader<'_, '_>,
+) -> Option<LbPolicy> {
     let RingHash {
         hash_function,
         minimum_ring_size,
@@ -157,7 +246,7 @@ fn ring_hash(config: &Any, common: &mut CommonLb, reader: &mut Reader<'_, '_>) -
         })
     });
     if locality_weighted_lb_config.is_some() {
-        common.locality = LocalityLb::Weighted;
+        beside.common.locality = LocalityLb::Weighted;
     }
     let deprecated = ConsistentHashing {
         use_hostname_for_hashing: *use_hostname_for_hashing,

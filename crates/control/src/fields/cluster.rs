@@ -26,7 +26,7 @@ tables! {
         connect_timeout: InForce,
         per_connection_buffer_limit_bytes: Later "buffers are bounded, by limits of our own",
         per_connection_buffer_high_watermark_timeout: Tolerated,
-        lb_policy: InForce "RING_HASH and MAGLEV pick at random for now",
+        lb_policy: InForce,
         load_assignment: InForce nested,
         health_checks: Refused "active health checks are not supported",
         max_requests_per_connection: InForce "deprecated for HttpProtocolOptions",
@@ -40,17 +40,17 @@ tables! {
         dns_refresh_rate: InForce,
         dns_jitter: InForce,
         dns_failure_refresh_rate: InForce nested,
-        respect_dns_ttl: Later "the system's resolver tells no TTL, so the refresh rate holds",
+        respect_dns_ttl: InForce,
         dns_lookup_family: InForce,
-        dns_resolvers: Tolerated "names are resolved by the system's resolver",
-        use_tcp_for_dns_lookups: Tolerated "names are resolved by the system's resolver",
-        dns_resolution_config: Tolerated "names are resolved by the system's resolver",
-        typed_dns_resolver_config: Tolerated "names are resolved by the system's resolver",
+        dns_resolvers: InForce "deprecated for typed_dns_resolver_config",
+        use_tcp_for_dns_lookups: InForce "deprecated for typed_dns_resolver_config",
+        dns_resolution_config: InForce "deprecated for typed_dns_resolver_config",
+        typed_dns_resolver_config: InForce "of c-ares: servers, TCP, search domains; other types ask the system's servers",
         wait_for_warm_on_init: InForce,
         outlier_detection: Later nested,
-        cleanup_interval: Tolerated "comes with ORIGINAL_DST",
+        cleanup_interval: InForce,
         upstream_bind_config: InForce nested,
-        lb_subset_config: Later nested,
+        lb_subset_config: InForce nested,
         common_lb_config: InForce nested,
         transport_socket: InForce nested,
         metadata: InForce nested,
@@ -60,7 +60,7 @@ tables! {
         ignore_health_on_host_removal: InForce "a removed host goes at once in any case",
         filters: InForce nested "only istio.metadata_exchange, which is tolerated",
         load_balancing_policy: InForce nested
-            "the first supported policy: round robin, least request, random, ring hash, Maglev, cluster provided",
+            "the first supported policy: round robin, least request, random, ring hash, Maglev, wrr locality, subset, override host, cluster provided",
         lrs_server: Tolerated,
         lrs_report_endpoint_metrics: Tolerated,
         track_timeout_budgets: Tolerated,
@@ -75,9 +75,9 @@ tables! {
         ClusterType "cluster_type": Refused "cluster extensions are not supported",
     }
     oneof lb_config: LbConfig {
-        RingHashLbConfig "ring_hash_lb_config": Later nested,
-        MaglevLbConfig "maglev_lb_config": Later nested,
-        OriginalDstLbConfig "original_dst_lb_config": Tolerated nested "comes with ORIGINAL_DST",
+        RingHashLbConfig "ring_hash_lb_config": InForce nested,
+        MaglevLbConfig "maglev_lb_config": InForce nested,
+        OriginalDstLbConfig "original_dst_lb_config": InForce nested,
         LeastRequestLbConfig "least_request_lb_config": InForce nested,
         RoundRobinLbConfig "round_robin_lb_config": InForce nested,
     }
@@ -204,78 +204,78 @@ tables! {
     }
 
     message CommonLbConfig {
-        healthy_panic_threshold: InForce "0; with any other one, unhealthy hosts get no request either, for now",
+        healthy_panic_threshold: InForce,
         update_merge_window: Tolerated "changes are in force at once",
         ignore_new_hosts_until_first_hc: Tolerated "there are no active health checks",
-        close_connections_on_host_set_change: Later,
-        consistent_hashing_lb_config: Later nested,
-        override_host_status: Later,
+        close_connections_on_host_set_change: InForce,
+        consistent_hashing_lb_config: InForce nested,
+        override_host_status: InForce,
     }
     oneof locality_config_specifier: LocalityConfigSpecifier {
-        ZoneAwareLbConfig "zone_aware_lb_config": Later nested,
-        LocalityWeightedLbConfig "locality_weighted_lb_config": Later,
+        ZoneAwareLbConfig "zone_aware_lb_config": InForce nested,
+        LocalityWeightedLbConfig "locality_weighted_lb_config": InForce,
     }
 
     message ConsistentHashingLbConfig {
-        use_hostname_for_hashing: Later,
-        hash_balance_factor: Later,
+        use_hostname_for_hashing: InForce,
+        hash_balance_factor: InForce,
     }
 
     message ZoneAwareLbConfig {
-        routing_enabled: Later,
-        min_cluster_size: Later,
-        fail_traffic_on_panic: Later,
+        routing_enabled: InForce,
+        min_cluster_size: InForce,
+        fail_traffic_on_panic: InForce,
     }
 
     message RoundRobinLbConfig {
-        slow_start_config: Later nested,
+        slow_start_config: InForce nested,
     }
 
     message LeastRequestLbConfig {
         choice_count: InForce,
         active_request_bias: InForce,
-        slow_start_config: Later nested,
+        slow_start_config: InForce nested,
     }
 
     message SlowStartConfig {
-        slow_start_window: Later,
-        aggression: Later,
-        min_weight_percent: Later,
+        slow_start_window: InForce,
+        aggression: InForce,
+        min_weight_percent: InForce,
     }
 
     message RingHashLbConfig {
-        minimum_ring_size: Later,
-        hash_function: Later,
-        maximum_ring_size: Later,
+        minimum_ring_size: InForce,
+        hash_function: InForce,
+        maximum_ring_size: InForce,
     }
 
     message MaglevLbConfig {
-        table_size: Later,
+        table_size: InForce,
     }
 
     message OriginalDstLbConfig {
-        use_http_header: Tolerated "comes with ORIGINAL_DST",
-        http_header_name: Tolerated "comes with ORIGINAL_DST",
-        upstream_port_override: Tolerated "comes with ORIGINAL_DST",
-        metadata_key: Tolerated "comes with ORIGINAL_DST",
+        use_http_header: InForce,
+        http_header_name: InForce,
+        upstream_port_override: InForce,
+        metadata_key: Tolerated "no filter sets metadata",
     }
 
     message LbSubsetConfig {
-        fallback_policy: Later,
-        default_subset: Later,
-        subset_selectors: Later nested,
-        locality_weight_aware: Later,
-        scale_locality_weight: Later,
-        panic_mode_any: Later,
-        list_as_any: Later,
-        metadata_fallback_policy: Later,
+        fallback_policy: InForce,
+        default_subset: InForce,
+        subset_selectors: InForce nested,
+        locality_weight_aware: InForce,
+        scale_locality_weight: InForce,
+        panic_mode_any: InForce,
+        list_as_any: InForce,
+        metadata_fallback_policy: InForce,
     }
 
     message LbSubsetSelector {
-        keys: Later,
-        single_host_per_subset: Later,
-        fallback_policy: Later,
-        fallback_keys_subset: Later,
+        keys: InForce,
+        single_host_per_subset: InForce,
+        fallback_policy: InForce,
+        fallback_keys_subset: InForce,
     }
 
     message LoadBalancingPolicy {

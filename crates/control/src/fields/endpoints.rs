@@ -18,9 +18,9 @@ tables! {
 
     message Policy {
         drop_overloads: InForce nested "at most one",
-        overprovisioning_factor: Later,
+        overprovisioning_factor: InForce,
         endpoint_stale_after: Later,
-        weighted_priority_health: Later,
+        weighted_priority_health: InForce,
     }
 
     message DropOverload {
@@ -32,8 +32,8 @@ tables! {
         locality: InForce,
         metadata: Tolerated,
         lb_endpoints: InForce nested,
-        load_balancing_weight: InForce "counts only with locality_weighted_lb_config, which comes later",
-        priority: Later "for now only the lowest number that has a usable host",
+        load_balancing_weight: InForce "counts only with locality_weighted_lb_config",
+        priority: InForce,
         proximity: Tolerated,
     }
     oneof lb_config: LbConfig {
@@ -42,7 +42,7 @@ tables! {
     }
 
     message LbEndpoint {
-        health_status: InForce "DEGRADED counts as healthy for now",
+        health_status: InForce,
         metadata: InForce nested,
         load_balancing_weight: InForce,
     }
