@@ -262,7 +262,7 @@ impl ControlThread {
         if let Some(subscriptions) = &subscriptions {
             subscriptions.subscribe_wildcard(TypeUrl::CLUSTER);
         }
-        let (resolver, answers) = dns::Resolver::new();
+        let (resolver, answers) = dns::Resolver::new(dns::System);
         let manager = Arc::clone(&self.manager);
         let control = Control::new(self.assembler, self.manager, subscriptions, resolver);
         self.state.set(Stage::Initializing);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::{
-    CircuitBreakers, ClusterName, CommonLb, Endpoint, HttpOptions, LbPolicy, Metadata,
+    CircuitBreakers, ClusterName, CommonLb, Discovery, Endpoint, HttpOptions, LbPolicy, Metadata,
     OutlierPolicy, SubsetPolicy, TransportMatch, TransportSocket,
 };
 
@@ -93,73 +93,6 @@ pub enum Origin {
     Static,
     /// The control plane.
     Dynamic,
-}
-
-/// `type`, with what belongs to it.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Discovery {
-    /// `STATIC`: the endpoints stand in the cluster.
-    Static,
-    /// `STRICT_DNS`: each address that a name resolves to is an endpoint.
-    StrictDns(DnsOptions),
-    /// `LOGICAL_DNS`: new connections go to the first address that the one name resolves to.
-    LogicalDns(DnsOptions),
-    /// `EDS`.
-    Eds {
-        /// `service_name`, else the cluster's name: the resource asked for.
-        service_name: Arc<str>,
-        /// How long a new cluster waits for its endpoints. `None` waits for ever (0 in the proto);
-        /// absent there is 15 s.
-        initial_fetch_timeout: Option<Duration>,
-    },
-    /// `ORIGINAL_DST`: the address that the client meant.
-    OriginalDst,
-}
-
-impl Discovery {
-    /// The proto's name of the type.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Static => "STATIC",
-            Self::StrictDns(_) => "STRICT_DNS",
-            Self::LogicalDns(_) => "LOGICAL_DNS",
-            Self::Eds { .. } => "EDS",
-            Self::OriginalDst => "ORIGINAL_DST",
-        }
-    }
-}
-
-/// How names are resolved.
-#[derive(Clone, Debug, PartialEq)]
-pub struct DnsOptions {
-    /// `dns_refresh_rate`. Default 5 s.
-    pub refresh_rate: Duration,
-    /// `dns_failure_refresh_rate.base_interval`, else the refresh rate.
-    pub failure_refresh_rate: Duration,
-    /// `dns_jitter`: random addition to the refresh rate.
-    pub jitter: Duration,
-    /// `respect_dns_ttl`.
-    pub respect_ttl: bool,
-    /// `dns_lookup_family`.
-    pub family: DnsFamily,
-    /// `wait_for_warm_on_init`. Default true.
-    pub wait_for_warm: bool,
-}
-
-/// `DnsLookupFamily`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum DnsFamily {
-    /// IPv6, else IPv4.
-    #[default]
-    Auto,
-    /// IPv4 only.
-    V4Only,
-    /// IPv6 only.
-    V6Only,
-    /// IPv4, else IPv6.
-    V4Preferred,
-    /// Both.
-    All,
 }
 
 /// `address.proto: TcpKeepalive`; what is `None` is left to the system.

@@ -1,6 +1,7 @@
 //! One cluster on its way from the control plane into the snapshot.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -10,7 +11,7 @@ use destrier_policy::{
 };
 
 use super::assignments::Assignments;
-use super::hosts::{Resolved, Source, dns_options};
+use super::hosts::{DnsTarget, Resolved, Source, Wanted, dns_options};
 
 /// A cluster that the bootstrap or the control plane wants, or that is kept a while after.
 #[derive(Debug)]
@@ -185,11 +186,23 @@ impl Entry {
     }
 
     /// The names that must be resolved, and how: the newest version says.
-    pub(super) fn host_names(&self) -> BTreeMap<&Arc<str>, &DnsOptions> {
+    pub(super) fn host_names(&self) -> BTreeMap<&Arc<str>, (&DnsOptions, Wanted)> {
         let versions = self.versions().filter_map(|version| {
             dns_options(&version.policy).map(|options| (version.source.host_names(), options))
         });
         versions.flat_map(|(hosts, options)| hosts.map(move |host| (host, options))).collect()
+    }
+
+    /// A name has these addresses now. Servers rotate them from answer to answer: where each is used,
+    /// another order of the same is no change.
+    pub(super) fn resolve(&mut self, target: &DnsTarget, addresses: Vec<IpAddr>) {
+        let known = self.resolved.entry(target.host.clone()).or_default();
+        let is_same = target.wanted == Wanted::Each
+            && known.len() == addresses.len()
+            && addresses.iter().all(|address| known.contains(address));
+        if !is_same {
+            *known = addresses;
+        }
     }
 
     /// Drops the addresses of names that are no longer of interest.

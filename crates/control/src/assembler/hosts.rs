@@ -18,6 +18,17 @@ pub struct DnsTarget {
     pub host: Arc<str>,
     /// How, and how often.
     pub options: DnsOptions,
+    /// What of an answer is used.
+    pub wanted: Wanted,
+}
+
+/// What of the addresses of a name is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// Each (`STRICT_DNS`): a name without addresses is a name without hosts.
+    Each,
+    /// The first (`LOGICAL_DNS`): to find none is a failure.
+    First,
 }
 
 /// What the names resolved to: an entry, perhaps without addresses, once there was an answer.
@@ -71,11 +82,12 @@ impl Source {
             Self::Fixed(endpoints) => Some(endpoints.clone()),
             Self::Assigned(name) => assignments.endpoints(name).cloned(),
             Self::Resolved(names) => {
-                let most = match &policy.discovery {
-                    Discovery::LogicalDns(_) => 1,
-                    _ => usize::MAX,
+                let (options, wanted) = dns_options(policy)?;
+                let most = match wanted {
+                    Wanted::Each => usize::MAX,
+                    Wanted::First => 1,
                 };
-                let waits = dns_options(policy).is_none_or(|options| options.wait_for_warm);
+                let waits = options.wait_for_warm;
                 if waits && !names.hosts.iter().all(|host| resolved.contains_key(host)) {
                     return None;
                 }
@@ -131,9 +143,10 @@ fn addresses_of(endpoint: &DnsEndpoint, resolved: &Resolved) -> Vec<IpAddr> {
 }
 
 /// How the names of a cluster are resolved, if it has any.
-pub(super) fn dns_options(policy: &ClusterPolicy) -> Option<&DnsOptions> {
+pub(super) fn dns_options(policy: &ClusterPolicy) -> Option<(&DnsOptions, Wanted)> {
     match &policy.discovery {
-        Discovery::StrictDns(options) | Discovery::LogicalDns(options) => Some(options),
+        Discovery::StrictDns(options) => Some((options, Wanted::Each)),
+        Discovery::LogicalDns(options) => Some((options, Wanted::First)),
         _ => None,
     }
 }

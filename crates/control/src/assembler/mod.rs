@@ -32,7 +32,7 @@ pub use self::change::{
     Absent, AssemblerSettings, CLUSTER_TYPE, Change, ClustersFrom, ENDPOINTS_TYPE, Now,
     RemovedEndpoints, ResourceRef,
 };
-pub use self::hosts::DnsTarget;
+pub use self::hosts::{DnsTarget, Wanted};
 pub use self::store::{ConfigStore, ErrorState, Standing, StoredResource, StoredVersion};
 
 /// Turns accepted resources into snapshots.
@@ -118,10 +118,9 @@ impl Assembler {
 
     /// The names that are to be resolved, again and again, as each says.
     pub fn dns_targets(&self) -> Vec<DnsTarget> {
-        let target = |cluster: &ClusterName, host: &Arc<str>, options: &DnsOptions| DnsTarget {
-            cluster: cluster.clone(),
-            host: host.clone(),
-            options: options.clone(),
+        let target = |cluster: &ClusterName, host: &Arc<str>, (options, wanted)| {
+            let options = DnsOptions::clone(options);
+            DnsTarget { cluster: cluster.clone(), host: host.clone(), options, wanted }
         };
         let entries = self.entries.iter();
         entries
@@ -151,7 +150,7 @@ impl Assembler {
         }
         let names = entry.host_names().len();
         match answer {
-            Ok(addresses) => drop(entry.resolved.insert(target.host.clone(), addresses)),
+            Ok(addresses) => entry.resolve(target, addresses),
             Err(_) => drop(entry.resolved.entry(target.host.clone()).or_default()),
         }
         entry.refresh(&self.assignments);

@@ -110,7 +110,7 @@ pub(super) fn translate(
             }
             Some(LoadAssignment::Dns(names))
         }
-        Discovery::Eds { .. } | Discovery::OriginalDst => None,
+        Discovery::Eds { .. } | Discovery::OriginalDst(_) => None,
     }
 }
 

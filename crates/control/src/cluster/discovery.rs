@@ -1,26 +1,23 @@
-//! Where endpoints come from: `type`, `eds_cluster_config`, `dns_*`.
-
-#![expect(deprecated, reason = "control planes send the fields that `DnsCluster` is to replace")]
+//! Where endpoints come from: `type`, `eds_cluster_config`, `original_dst_lb_config`.
 
 use std::time::Duration;
 
-use destrier_policy::{Discovery, DnsFamily, DnsOptions, FieldStanding};
+use destrier_policy::{Discovery, OriginalDstOptions};
 use envoy_types::pb::envoy::config::cluster::v3::{
     Cluster,
-    cluster::{
-        ClusterDiscoveryType, DiscoveryType, DnsLookupFamily, EdsClusterConfig, LbConfig,
-        RefreshRate,
-    },
+    cluster::{ClusterDiscoveryType, DiscoveryType, EdsClusterConfig, LbConfig},
 };
 use envoy_types::pb::envoy::config::core::v3::{ApiVersion, ConfigSource};
-use envoy_types::pb::google::protobuf;
+use http::HeaderName;
 
-use crate::proto::{self, Fault};
+use super::dns;
+use crate::proto;
 use crate::report::Reader;
 
 /// `initial_fetch_timeout` when it is absent.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(15);
-const DNS_REFRESH: Duration = Duration::from_secs(5);
+/// `http_header_name` when it is absent.
+const ORIGINAL_DST_HOST: HeaderName = HeaderName::from_static("x-envoy-original-dst-host");
 
 pub(super) fn translate(cluster: &Cluster, reader: &mut Reader<'_, '_>) -> Discovery {
     let kind = match &cluster.cluster_discovery_type {
@@ -32,7 +29,8 @@ pub(super) fn translate(cluster: &Cluster, reader: &mut Reader<'_, '_>) -> Disco
         None => Some(DiscoveryType::Static),
     };
     // Checked for every type, as the constraints of the proto are.
-    let dns = dns(cluster, reader);
+    let dns = dns::translate(cluster, reader);
+    let original_dst = original_dst(cluster, reader);
     let eds = cluster.eds_cluster_config.as_ref();
     if kind.is_some_and(|kind| kind != DiscoveryType::Eds) && eds.is_some() {
         reader.field("eds_cluster_config").refuse("set in a cluster of another type than EDS");
@@ -43,9 +41,10 @@ pub(super) fn translate(cluster: &Cluster, reader: &mut Reader<'_, '_>) -> Disco
         Some(DiscoveryType::LogicalDns) => Discovery::LogicalDns(dns),
         Some(DiscoveryType::Eds) => self::eds(cluster, eds, reader),
         Some(DiscoveryType::OriginalDst) => {
-            reader.field("type").note(FieldStanding::Later);
-            original_dst(cluster, reader);
-            Discovery::OriginalDst
+            if cluster.load_assignment.is_some() {
+                reader.field("load_assignment").refuse("an ORIGINAL_DST cluster must not have one");
+            }
+            Discovery::OriginalDst(original_dst)
         }
     }
 }
@@ -74,6 +73,7 @@ fn eds(
     }
 }
 
+#[expect(deprecated, reason = "to be refused it has to be named")]
 fn fetch_timeout(source: &ConfigSource, reader: &mut Reader<'_, '_>) -> Option<Duration> {
     let version = Some(source.resource_api_version);
     if reader.read("resource_api_version", version, proto::enumeration) == Some(ApiVersion::V2) {
@@ -88,69 +88,29 @@ fn fetch_timeout(source: &ConfigSource, reader: &mut Reader<'_, '_>) -> Option<D
     Some(timeout.unwrap_or(FETCH_TIMEOUT)).filter(|timeout| !timeout.is_zero())
 }
 
-fn dns(cluster: &Cluster, reader: &mut Reader<'_, '_>) -> DnsOptions {
-    let refresh = cluster.dns_refresh_rate.as_ref();
-    let refresh_rate =
-        reader.read("dns_refresh_rate", refresh, refresh_interval).unwrap_or(DNS_REFRESH);
-    let failure = cluster.dns_failure_refresh_rate.as_ref();
-    let family = Some(cluster.dns_lookup_family);
-    DnsOptions {
-        refresh_rate,
-        failure_refresh_rate: failure
-            .and_then(|rate| failure_refresh(rate, &mut reader.field("dns_failure_refresh_rate")))
-            .unwrap_or(refresh_rate),
-        jitter: reader
-            .read("dns_jitter", cluster.dns_jitter.as_ref(), proto::duration)
-            .unwrap_or_default(),
-        respect_ttl: cluster.respect_dns_ttl,
-        family: reader.read("dns_lookup_family", family, lookup_family).unwrap_or_default(),
-        wait_for_warm: cluster.wait_for_warm_on_init.is_none_or(|wait| wait.value),
-    }
-}
-
-fn lookup_family(family: i32) -> Result<DnsFamily, Fault> {
-    Ok(match proto::enumeration(family)? {
-        DnsLookupFamily::Auto => DnsFamily::Auto,
-        DnsLookupFamily::V4Only => DnsFamily::V4Only,
-        DnsLookupFamily::V6Only => DnsFamily::V6Only,
-        DnsLookupFamily::V4Preferred => DnsFamily::V4Preferred,
-        DnsLookupFamily::All => DnsFamily::All,
-    })
-}
-
-fn failure_refresh(rate: &RefreshRate, reader: &mut Reader<'_, '_>) -> Option<Duration> {
-    let RefreshRate { base_interval, max_interval } = rate;
-    if base_interval.is_none() {
-        reader.field("base_interval").refuse("must be set");
-    }
-    let base = reader.read("base_interval", base_interval.as_ref(), refresh_interval)?;
-    let max = reader.read("max_interval", max_interval.as_ref(), refresh_interval);
-    if max.is_some_and(|max| max < base) {
-        reader.field("max_interval").refuse("must not be below base_interval");
-    }
-    Some(base)
-}
-
-/// More than a millisecond.
-fn refresh_interval(interval: &protobuf::Duration) -> Result<Duration, Fault> {
-    let interval = proto::duration(interval)?;
-    if interval > Duration::from_millis(1) {
-        Ok(interval)
-    } else {
-        Err("must be more than 1 ms".into())
-    }
-}
-
-fn original_dst(cluster: &Cluster, reader: &mut Reader<'_, '_>) {
-    if cluster.load_assignment.is_some() {
-        reader.field("load_assignment").refuse("an ORIGINAL_DST cluster must not have one");
-    }
+/// Checked for every type, as the constraints of the proto are.
+fn original_dst(cluster: &Cluster, reader: &mut Reader<'_, '_>) -> OriginalDstOptions {
+    let interval = cluster.cleanup_interval.as_ref();
+    let interval = reader.read("cleanup_interval", interval, proto::positive_duration);
+    let mut options = OriginalDstOptions::default();
+    options.cleanup_interval = interval.unwrap_or(options.cleanup_interval);
     if let Some(LbConfig::OriginalDstLbConfig(config)) = &cluster.lb_config {
         let mut reader = reader.field("original_dst_lb_config");
-        if !config.http_header_name.is_empty() && !config.use_http_header {
-            reader.field("http_header_name").refuse("set, but use_http_header is false");
-        }
+        options.header = match (config.use_http_header, &*config.http_header_name) {
+            (false, "") => None,
+            (false, _) => {
+                reader.field("http_header_name").refuse("set, but use_http_header is false");
+                None
+            }
+            (true, "") => Some(ORIGINAL_DST_HOST),
+            (true, name) => reader.read("http_header_name", Some(name), |name: &str| {
+                HeaderName::try_from(name).map_err(|_| format!("{name:?} is not a header's name"))
+            }),
+        };
         let port = config.upstream_port_override.as_ref();
-        reader.read("upstream_port_override", port, |port| proto::port(port.value));
+        options.port = reader
+            .read("upstream_port_override", port, |port| proto::port(port.value))
+            .filter(|&port| port > 0);
     }
+    options
 }

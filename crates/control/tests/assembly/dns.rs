@@ -51,11 +51,24 @@ fn a_cluster_of_names_is_routable_when_all_are_resolved() {
 }
 
 #[test]
+fn another_order_of_the_same_addresses_is_no_change() {
+    let mut plane = Plane::new(&[]);
+    plane.clusters(&[strict(&["one.test:80"])]);
+    resolve(&mut plane, "one.test", &["10.0.0.1", "10.0.0.2"]);
+    resolve(&mut plane, "one.test", &["10.0.0.2", "10.0.0.1"]);
+    assert_eq!(plane.addresses("a"), ["10.0.0.1:80", "10.0.0.2:80"]);
+    resolve(&mut plane, "one.test", &["10.0.0.3", "10.0.0.1"]);
+    assert_eq!(plane.addresses("a"), ["10.0.0.3:80", "10.0.0.1:80"]);
+}
+
+#[test]
 fn of_a_logical_name_the_first_address_is_used() {
     let mut plane = Plane::new(&[]);
     plane.clusters(&[dns("a", DiscoveryType::LogicalDns, &["one.test:80"])]);
     resolve(&mut plane, "one.test", &["10.0.0.2", "10.0.0.1"]);
     assert_eq!(plane.addresses("a"), ["10.0.0.2:80"]);
+    resolve(&mut plane, "one.test", &["10.0.0.1", "10.0.0.2"]);
+    assert_eq!(plane.addresses("a"), ["10.0.0.1:80"]);
 }
 
 #[test]

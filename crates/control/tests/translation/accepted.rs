@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use destrier_control::LoadAssignment;
 use destrier_policy::{
-    ClusterPolicy, ConsistentHashing, Discovery, DnsFamily, DnsOptions, FieldStanding,
+    ClusterPolicy, ConsistentHashing, Discovery, DnsFamily, DnsOptions, DnsServers, FieldStanding,
     HashFunction, LbPolicy, LocalityLb, Percent, Selection, SlowStart, TransportSocket,
     UpstreamProtocol,
 };
@@ -89,11 +89,12 @@ fn dns_clusters_bring_names() {
         translated.policy.discovery,
         Discovery::StrictDns(DnsOptions {
             refresh_rate: seconds(7),
-            failure_refresh_rate: seconds(7),
+            failure_backoff: None,
             jitter: Duration::from_millis(100),
             respect_ttl: true,
             family: DnsFamily::V4Only,
             wait_for_warm: false,
+            servers: DnsServers::default(),
         })
     );
     let Some(LoadAssignment::Dns(names)) = translated.load_assignment else { panic!("names") };
@@ -124,16 +125,24 @@ fn dns_clusters_bring_names() {
 }
 
 #[test]
-fn original_destination_is_known_and_not_in_force() {
-    let policy = policy(
-        "type: ORIGINAL_DST, lb_policy: CLUSTER_PROVIDED,
-         original_dst_lb_config: {upstream_port_override: 0}",
-    );
+fn original_destination_has_its_options() {
+    let options = |fields: &str| {
+        let policy = policy(&format!("type: ORIGINAL_DST, lb_policy: CLUSTER_PROVIDED, {fields}"));
+        assert_eq!(policy.lb, LbPolicy::ClusterProvided);
+        let Discovery::OriginalDst(options) = policy.discovery else { panic!("it is one") };
+        (options.header.map(|name| name.to_string()), options.port, options.cleanup_interval)
+    };
+    let config = |fields: &str| options(&format!("original_dst_lb_config: {{{fields}}}"));
+    let default = Duration::from_secs(5);
+    let usual = Some("x-envoy-original-dst-host".to_owned());
+    assert_eq!(options("cleanup_interval: 2s"), (None, None, Duration::from_secs(2)));
+    assert_eq!(config("upstream_port_override: 0"), (None, None, default));
     assert_eq!(
-        (&policy.discovery, &policy.lb),
-        (&Discovery::OriginalDst, &LbPolicy::ClusterProvided)
+        config("use_http_header: true, upstream_port_override: 81"),
+        (usual, Some(81), default)
     );
-    assert!(notes(&policy, FieldStanding::Later).contains(&"type"));
+    let own = Some("x-host".to_owned());
+    assert_eq!(config("use_http_header: true, http_header_name: X-Host"), (own, None, default));
 }
 
 #[test]
