@@ -17,7 +17,7 @@ mod candidate;
 mod counters;
 mod draws;
 mod edf;
-pub mod hash;
+mod hash;
 mod hashed;
 mod least_request;
 mod levels;
@@ -30,7 +30,7 @@ mod rotation;
 mod setup;
 mod slow_start;
 mod state;
-pub mod subset;
+mod subset;
 mod target;
 mod weights;
 mod zone;
@@ -38,12 +38,8 @@ mod zone;
 pub use balancer::Balancer;
 pub use candidate::{Candidate, Preference};
 pub use counters::LbCounters;
-pub use hash::{
-    HashTable, KeyedHost, OverBudget, TableBudget, TableRefused, TableStats, hash_bytes,
-    hash_bytes_seeded, host_key,
-};
+pub use hash::{OverBudget, TableBudget, TableRefused, TableStats, hash_bytes, hash_bytes_seeded};
 pub use outline::{LevelOutline, TableOutline};
 pub use setup::{Before, Health, Member, Setup};
 pub use state::LbState;
-pub use subset::{SubsetGroup, SubsetIndex};
 pub use zone::LocalCluster;

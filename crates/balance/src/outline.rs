@@ -46,6 +46,12 @@ impl Balancer {
         self.parts().map_or(0, |parts| parts.duplicates())
     }
 
+    /// How many times a host was left out of the subsets of a selector because its lists (`list_as_any`)
+    /// would put it into more than 1,024 of them.
+    pub fn left_out(&self) -> usize {
+        self.parts().map_or(0, |parts| parts.left_out())
+    }
+
     /// Whether a priority is in panic.
     pub fn is_in_panic(&self, priority: u32) -> bool {
         let level = self.spread().levels().iter().find(|level| level.priority == priority);

@@ -88,6 +88,11 @@ impl Parts {
         self.index.duplicates()
     }
 
+    /// See [`SubsetIndex::left_out`].
+    pub(crate) fn left_out(&self) -> usize {
+        self.index.left_out()
+    }
+
     pub(crate) fn pick<C: Candidate>(
         &self,
         ask: &Ask<'_, C>,

@@ -18,4 +18,5 @@ mod tests;
 
 pub use budget::{OverBudget, TableBudget};
 pub use function::{hash_bytes, hash_bytes_seeded};
-pub use table::{HashTable, KeyedHost, TableRefused, TableStats, host_key};
+pub(crate) use table::{HashTable, KeyedHost, host_key};
+pub use table::{TableRefused, TableStats};

@@ -17,17 +17,17 @@ const LONGEST_WALK: usize = 1024;
 
 /// A host as a table sees it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct KeyedHost<'a> {
+pub(crate) struct KeyedHost<'a> {
     /// See [`host_key`].
-    pub key: Cow<'a, str>,
+    pub(crate) key: Cow<'a, str>,
     /// The share of all hosts; together they are 1, or less where a locality has no host. A host without
     /// a positive weight has no entry.
-    pub weight: f64,
+    pub(crate) weight: f64,
 }
 
 /// What a host is known by in a table: `hash_key` of its metadata `envoy.lb` when that is a non-empty
 /// text, else its hostname when the policy says so (even when it is empty), else its address.
-pub fn host_key<'a>(
+pub(crate) fn host_key<'a>(
     hashing: &ConsistentHashing,
     address: &Address,
     hostname: &'a str,
@@ -43,7 +43,7 @@ pub fn host_key<'a>(
 
 /// Says which host a hash belongs to.
 #[derive(Debug)]
-pub struct HashTable {
+pub(crate) struct HashTable {
     slots: Slots,
     hosts: u32,
     /// Of each host, where bounded load needs them.
@@ -134,7 +134,7 @@ impl HashTable {
     ///
     /// When the policy has no table, its size is not possible, or the budget does not allow it. Nothing
     /// of the size that was asked for has been allocated then.
-    pub fn build(
+    pub(crate) fn build(
         policy: &LbPolicy,
         hosts: &[KeyedHost<'_>],
         budget: &Arc<TableBudget>,
@@ -178,7 +178,7 @@ impl HashTable {
     }
 
     /// Whether building from these inputs would give this table again.
-    pub fn is_of(&self, policy: &LbPolicy, hosts: &[KeyedHost<'_>]) -> bool {
+    pub(crate) fn is_of(&self, policy: &LbPolicy, hosts: &[KeyedHost<'_>]) -> bool {
         Shape::of(policy).is_some_and(|(shape, hashing)| {
             (shape, hashing.hash_balance_factor) == (self.shape, self.balance_factor)
         }) && self.hosts as usize == hosts.len()
@@ -186,14 +186,19 @@ impl HashTable {
     }
 
     /// `hash_balance_factor` of the policy: with one, [`Self::pick_bounded`] is the pick.
-    pub fn balance_factor(&self) -> Option<u32> {
+    pub(crate) fn balance_factor(&self) -> Option<u32> {
         self.balance_factor
     }
 
     /// The host that `hash` belongs to. The `attempt` of a request that must not go to the same host
     /// again gives another entry, which may be of the same host. When the host is not eligible any more
     /// the next entries say which one is instead; `None` when none is.
-    pub fn pick(&self, hash: u64, attempt: u32, is_eligible: impl Fn(u32) -> bool) -> Option<u32> {
+    pub(crate) fn pick(
+        &self,
+        hash: u64,
+        attempt: u32,
+        is_eligible: impl Fn(u32) -> bool,
+    ) -> Option<u32> {
         let position = match &self.slots {
             Slots::Ring(ring) => ring.position(hash, attempt),
             Slots::Maglev(entries) => entries.position(hash, attempt),
@@ -220,7 +225,7 @@ impl HashTable {
     /// `cluster_active` counts the active requests of the whole cluster, even where the table is of a
     /// part of it; `active` those of a host. Allocates only when more than 32 hosts in a row are
     /// overloaded.
-    pub fn pick_bounded(
+    pub(crate) fn pick_bounded(
         &self,
         hash: u64,
         attempt: u32,
@@ -267,7 +272,7 @@ impl HashTable {
 
     /// How many entries each host has: its expected share, were hashes even. Counts them all; not for
     /// the data path.
-    pub fn entries_per_host(&self) -> Vec<u32> {
+    pub(crate) fn entries_per_host(&self) -> Vec<u32> {
         let mut counts = vec![0; self.hosts as usize];
         for position in 0..self.len() {
             counts[self.host(position) as usize] += 1;
@@ -276,7 +281,7 @@ impl HashTable {
     }
 
     /// Size and spread. Counts all entries; not for the data path.
-    pub fn stats(&self) -> TableStats {
+    pub(crate) fn stats(&self) -> TableStats {
         let counts = self.entries_per_host();
         TableStats {
             size: self.len() as u64,

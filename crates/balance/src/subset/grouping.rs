@@ -25,6 +25,8 @@ pub(super) struct Group {
     pub(super) hosts: Vec<u32>,
     pub(super) is_single: bool,
     pub(super) values: Box<[Value]>,
+    /// Of selector and values.
+    pub(super) key: u64,
 }
 
 impl Grouping {
@@ -40,7 +42,7 @@ impl Grouping {
 
     /// A group that no values lead to.
     pub(super) fn push(&mut self, hosts: Vec<u32>) -> u32 {
-        self.push_group(Group { hosts, is_single: false, values: Box::default() })
+        self.push_group(Group { hosts, is_single: false, values: Box::default(), key: 0 })
     }
 
     fn push_group(&mut self, group: Group) -> u32 {
@@ -49,13 +51,7 @@ impl Grouping {
     }
 
     /// Puts a host into the groups of a selector, if its metadata has all keys.
-    pub(super) fn add(
-        &mut self,
-        host: u32,
-        index: usize,
-        selector: &Selector,
-        fields: &BTreeMap<String, Value>,
-    ) {
+    pub(super) fn add(&mut self, host: u32, selector: &Selector, fields: &BTreeMap<String, Value>) {
         let options: Option<Vec<&[Value]>> =
             selector.keys.iter().map(|key| Some(self.options(fields.get(key)?))).collect();
         let Some(options) = options else { return };
@@ -75,7 +71,7 @@ impl Grouping {
                     value
                 })
                 .collect();
-            self.put(host, index, selector, &values);
+            self.put(host, selector, &values);
         }
     }
 
@@ -86,14 +82,15 @@ impl Grouping {
         }
     }
 
-    fn put(&mut self, host: u32, index: usize, selector: &Selector, values: &[&Value]) {
-        let hash = hash_values(index, values.iter().copied());
+    fn put(&mut self, host: u32, selector: &Selector, values: &[&Value]) {
+        let hash = hash_values(selector, values.iter().copied());
         let mut candidates = self.by_values.range((hash, 0)..=(hash, u32::MAX));
         let same =
             |group: u32| self.groups[group as usize].values.iter().eq(values.iter().copied());
         let Some(&(_, group)) = candidates.find(|&&(_, group)| same(group)) else {
             let values = values.iter().map(|&value| value.clone()).collect();
-            let group = Group { hosts: vec![host], is_single: selector.is_single, values };
+            let group =
+                Group { hosts: vec![host], is_single: selector.is_single, values, key: hash };
             let group = self.push_group(group);
             self.by_values.insert((hash, group));
             return;
@@ -124,8 +121,8 @@ pub(super) fn matches_all(
     })
 }
 
-pub(super) fn hash_values<'a>(selector: usize, values: impl Iterator<Item = &'a Value>) -> u64 {
-    values.fold(selector as u64, |hash, value| hash_value(value, hash))
+pub(super) fn hash_values<'a>(selector: &Selector, values: impl Iterator<Item = &'a Value>) -> u64 {
+    values.fold(selector.id, |hash, value| hash_value(value, hash))
 }
 
 /// Equal values have equal hashes.

@@ -13,7 +13,7 @@ const NAMESPACE: &str = "envoy.lb";
 
 /// The hosts of a cluster by their metadata. Immutable; made anew when hosts or metadata change.
 #[derive(Debug)]
-pub struct SubsetIndex {
+pub(crate) struct SubsetIndex {
     selectors: Box<[Selector]>,
     groups: Box<[SubsetGroup]>,
     /// Groups of selectors by `(hash of selector and values, group)`, sorted.
@@ -32,38 +32,42 @@ pub struct SubsetIndex {
 
 /// Some hosts of a cluster.
 #[derive(Debug, PartialEq)]
-pub struct SubsetGroup {
+pub(crate) struct SubsetGroup {
     /// Indices, ascending. Empty only for a default subset that no host is in.
-    pub hosts: Box<[u32]>,
+    pub(crate) hosts: Box<[u32]>,
     /// `single_host_per_subset`: the group has one host at most, which gets the requests whatever its
     /// health.
-    pub is_single: bool,
+    pub(crate) is_single: bool,
     /// What the hosts have in common, one per key of the selector.
     values: Box<[Value]>,
+    key: u64,
 }
 
 impl SubsetGroup {
     /// Whether values lead to it; any other group is a fallback.
-    pub fn is_by_values(&self) -> bool {
+    pub(crate) fn is_by_values(&self) -> bool {
         !self.values.is_empty()
     }
 
     /// The same before and after a change of the hosts: what is kept for a group is kept by it.
-    pub fn key(&self) -> u64 {
-        hash_values(usize::from(self.is_single), self.values.iter())
+    pub(crate) fn key(&self) -> u64 {
+        self.key
     }
 }
 
 impl From<Group> for SubsetGroup {
-    fn from(Group { hosts, is_single, values }: Group) -> Self {
-        Self { hosts: hosts.into(), is_single, values }
+    fn from(Group { hosts, is_single, values, key }: Group) -> Self {
+        Self { hosts: hosts.into(), is_single, values, key }
     }
 }
 
 impl SubsetIndex {
     /// Groups hosts, given by their metadata in order. For a selector with `single_host_per_subset`
     /// the first host of a group is kept: hosts of more preferred priorities must come first.
-    pub fn new<'a>(policy: &SubsetPolicy, hosts: impl IntoIterator<Item = &'a Metadata>) -> Self {
+    pub(crate) fn new<'a>(
+        policy: &SubsetPolicy,
+        hosts: impl IntoIterator<Item = &'a Metadata>,
+    ) -> Self {
         let selectors = effective_selectors(policy);
         let mut grouping = Grouping::new(policy.list_as_any);
         let mut default = Vec::new();
@@ -72,8 +76,8 @@ impl SubsetIndex {
             count += 1;
             let fields = metadata.namespace(NAMESPACE);
             if let Some(fields) = fields {
-                for (index, selector) in selectors.iter().enumerate() {
-                    grouping.add(host, index, selector, fields);
+                for selector in &selectors {
+                    grouping.add(host, selector, fields);
                 }
             }
             if matches_all(&policy.default_subset, fields, policy.list_as_any) {
@@ -103,24 +107,24 @@ impl SubsetIndex {
     }
 
     /// All groups. What [`Self::choose`] names are indices of this.
-    pub fn groups(&self) -> &[SubsetGroup] {
+    pub(crate) fn groups(&self) -> &[SubsetGroup] {
         &self.groups
     }
 
     /// Hosts that are not the one of their group (`lb_subsets_single_host_per_subset_duplicate`).
-    pub fn duplicates(&self) -> usize {
+    pub(crate) fn duplicates(&self) -> usize {
         self.duplicates
     }
 
     /// How many times a host was left out of a selector's groups because its lists would put it into
     /// more than 1,024 of them.
-    pub fn left_out(&self) -> usize {
+    pub(crate) fn left_out(&self) -> usize {
         self.left_out
     }
 
     /// The groups to be tried for a request, in order: the first that gives a host is the one. None at
     /// all when the request is to fail. Does not allocate.
-    pub fn choose<'a>(&'a self, asked: Option<&'a MetadataMatch>) -> Tries<'a> {
+    pub(crate) fn choose<'a>(&'a self, asked: Option<&'a MetadataMatch>) -> Tries<'a> {
         let criteria = Criteria::of(asked);
         match criteria.fallback_list().filter(|_| self.fallback_list) {
             Some(([], rest)) => Tries::once(self, rest),
@@ -145,13 +149,13 @@ impl SubsetIndex {
                 criteria = criteria.only(&selector.keys);
             }
             let keys = criteria.len();
-            let same_keys = |(_, selector): &(usize, &Selector)| {
+            let same_keys = |selector: &&Selector| {
                 selector.keys.len() == keys && criteria.has_all(&selector.keys)
             };
-            let Some((index, selector)) = self.selectors.iter().enumerate().find(same_keys) else {
+            let Some(selector) = self.selectors.iter().find(same_keys) else {
                 break;
             };
-            if let Some(group) = self.find(index, selector, criteria) {
+            if let Some(group) = self.find(selector, criteria) {
                 return (Some(group), None);
             }
             match &selector.fallback {
@@ -171,9 +175,9 @@ impl SubsetIndex {
         (fallback, fallback.and(panic).filter(|_| fallback != panic))
     }
 
-    fn find(&self, index: usize, selector: &Selector, criteria: Criteria<'_>) -> Option<u32> {
+    fn find(&self, selector: &Selector, criteria: Criteria<'_>) -> Option<u32> {
         let values = || selector.keys.iter().filter_map(|key| criteria.get(key));
-        let hash = hash_values(index, values());
+        let hash = hash_values(selector, values());
         let start = self.by_values.partition_point(|entry| entry.0 < hash);
         let candidates = self.by_values[start..].iter().take_while(|entry| entry.0 == hash);
         let mut groups = candidates.map(|&(_, group)| group);
@@ -183,7 +187,7 @@ impl SubsetIndex {
 
 /// Groups to be tried, by index; see [`SubsetIndex::choose`].
 #[derive(Debug)]
-pub struct Tries<'a> {
+pub(crate) struct Tries<'a> {
     index: &'a SubsetIndex,
     criteria: Criteria<'a>,
     rest: Rest<'a>,

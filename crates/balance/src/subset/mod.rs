@@ -11,4 +11,4 @@ mod selector;
 #[cfg(test)]
 mod tests;
 
-pub use index::{SubsetGroup, SubsetIndex, Tries};
+pub(crate) use index::{SubsetGroup, SubsetIndex};

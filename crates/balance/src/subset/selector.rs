@@ -2,8 +2,12 @@
 
 use destrier_policy::{SubsetFallback, SubsetPolicy};
 
+use crate::hash::hash_bytes_seeded;
+
 #[derive(Debug)]
 pub(super) struct Selector {
+    /// A hash of the keys: with that of the values it tells groups apart.
+    pub(super) id: u64,
     /// Sorted.
     pub(super) keys: Box<[String]>,
     pub(super) fallback: Fallback,
@@ -41,7 +45,9 @@ pub(super) fn effective_selectors(policy: &SubsetPolicy) -> Box<[Selector]> {
         let is_shadowed = earlier.iter().any(|earlier| earlier.keys.starts_with(&selector.keys));
         let fallback = if is_shadowed { Fallback::Inherited } else { (&selector.fallback).into() };
         let is_single = selector.single_host_per_subset;
-        Selector { keys: selector.keys.clone(), fallback, is_single }
+        let seed = u64::from(is_single);
+        let id = selector.keys.iter().fold(seed, |id, key| hash_bytes_seeded(key.as_bytes(), id));
+        Selector { id, keys: selector.keys.clone(), fallback, is_single }
     });
     let mut kept: Vec<Selector> = Vec::new();
     for selector in effective {

@@ -141,3 +141,16 @@ fn values_are_equal_by_kind_and_content() {
     assert_eq!(tries(&index, &asked([("v", Value::Number(-0.0))])), [[2]], "zero is zero");
     assert_eq!(tries(&index, &asked([("v", Value::Number(f64::NAN))])), [[0u32; 0]; 0]);
 }
+
+#[test]
+fn groups_are_told_apart_by_keys_and_values() {
+    let hosts = [metadata([("a", text("x"))]), metadata([("b", text("x"))])];
+    let selectors = ["b", "a"].map(|key| selector(&[key], SubsetFallback::NotDefined));
+    let index = SubsetIndex::new(&policy(selectors.clone()), &hosts);
+    let keys: Vec<u64> = index.groups().iter().map(SubsetGroup::key).collect();
+    assert_ne!(keys[0], keys[1]);
+    let [b, a] = selectors;
+    let index = SubsetIndex::new(&policy([a, b]), hosts.iter().rev());
+    let again: Vec<u64> = index.groups().iter().map(SubsetGroup::key).collect();
+    assert_eq!(again, [keys[1], keys[0]], "whatever the order of hosts and selectors");
+}

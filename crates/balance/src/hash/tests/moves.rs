@@ -24,7 +24,7 @@ fn keys_of_live_requests() {
         assert_eq!(pick(&ring, hash_bytes(key.as_bytes()), 0), Some(host - 1), "{key}");
     }
     let maglev = build(&maglev_policy(65_537), &hosts);
-    let rows = [("foo", 4), ("bar", 5), ("alice", 4), ("user-42", 1), ("bob", 5)];
+    let rows = [("foo", 4), ("bar", 5), ("alice", 4), ("user-42", 1), ("abc", 5), ("bob", 5)];
     for (key, host) in rows {
         assert_eq!(pick(&maglev, hash_bytes(key.as_bytes()), 0), Some(host - 1), "{key}");
     }
