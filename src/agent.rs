@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use destrier_admin::{AdminListener, RuntimeValues, ServerState, Sources, Stage, serve};
 use destrier_control::{Assembler, BootstrapPlan};
-use destrier_policy::Address;
+use destrier_policy::{Address, Locality};
 use destrier_proxy::{BindError, BoundListener, Proxy, ProxyConfig};
-use destrier_upstream::{ClusterManager, Directory};
+use destrier_upstream::{ClusterManager, Directory, Place};
 use destrier_xds::{Driver, TypeUrl};
 use envoy_types::pb::envoy::config::bootstrap::v3::Bootstrap;
 use prost::Message as _;
@@ -70,7 +70,8 @@ impl Agent {
         for note in &plan.not_in_force {
             tracing::info!(field = &*note.field, "not in force");
         }
-        let manager = Arc::new(ClusterManager::start().map_err(StartError::Thread)?);
+        let manager = ClusterManager::start_at(place(&plan)).map_err(StartError::Thread)?;
+        let manager = Arc::new(manager);
         let directory = manager.directory().clone();
         let proxy = Arc::new(Proxy::bind(proxy_config(&plan, args, directory.clone()))?);
         let (admin, admin_socket) = match &plan.admin {
@@ -167,6 +168,17 @@ impl Drop for Agent {
             // A panic there was printed already.
             let _ = control.join();
         }
+    }
+}
+
+/// Where this proxy is, for zone-aware routing.
+fn place(plan: &BootstrapPlan) -> Place {
+    let locality = plan.node.as_ref().and_then(|node| node.locality.as_ref());
+    let zone = locality.map(|own| Locality::new(&own.region, &own.zone, &own.sub_zone));
+    Place {
+        zone: zone.unwrap_or_default(),
+        local_cluster: plan.local_cluster.clone(),
+        ..Place::default()
     }
 }
 

@@ -3,6 +3,7 @@
 mod balancing;
 mod build;
 mod clusters;
+mod named;
 mod state;
 
 #[cfg(test)]
@@ -26,6 +27,7 @@ pub use state::ClusterState;
 
 pub(crate) use build::{Joined, Surroundings};
 pub(crate) use clusters::Departed;
+pub(crate) use named::named_host;
 
 /// What a request holds for its life. Immutable: a change makes another one around the same
 /// [`ClusterState`].
@@ -121,7 +123,10 @@ impl Cluster {
         let tables: Vec<_> = levels.iter().filter_map(|level| level.table.as_ref()).collect();
         match &self.policy.lb {
             LbPolicy::RingHash { .. } | LbPolicy::Maglev { .. }
-                if tables.iter().any(|table| table.stats.is_none()) => "RANDOM",
+                if tables.iter().any(|table| table.stats.is_none()) =>
+            {
+                "RANDOM"
+            }
             policy => policy.name(),
         }
     }

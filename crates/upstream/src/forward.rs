@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::active::Active;
 use crate::affinity::Affinity;
+use crate::cluster::named_host;
 use crate::payload::Payload;
 use crate::pool::{Ask, Check, Granted, Key, Protocol, TransportKey, Wanted, acquire};
 use crate::retry::{Again, Failure};
@@ -255,9 +256,11 @@ fn pick<B>(
         let hashed = affinity.hash(&cluster.policy().lb, request, rand::random);
         (info.hash, info.cookies) = (hashed.hash, hashed.cookies);
     }
+    let headers = request.map(Request::headers);
+    let named = headers.and_then(|headers| named_host(cluster.policy(), headers, info.attempts));
     info.attempts += 1;
     let preference =
-        Preference { hash: info.hash, metadata: affinity.metadata, ..Preference::default() };
+        Preference { hash: info.hash, metadata: affinity.metadata, host: named.as_ref() };
     let Ok(host) = cluster.pick(preference, rand::random()) else {
         cluster.state().stats().upstream_cx_none_healthy.inc();
         return Err(ForwardError::NoHealthyUpstream);
