@@ -1,7 +1,6 @@
 //! What is written about each request or connection (`accesslog.proto`, its extensions `file`, `stream`).
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::{Format, HeaderMatcher};
 
@@ -164,10 +163,8 @@ impl AccessLogType {
 /// `access_log_options`, of a connection manager or a TCP proxy: lines beyond the one at the end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AccessLogOptions {
-    /// `access_log_flush_interval`: a line about what still goes on. Default none.
-    pub interval: Option<Duration>,
-    /// `flush_access_log_on_new_request`, `flush_access_log_on_connected`.
+    /// `flush_access_log_on_new_request`, `flush_access_log_on_start`.
     pub at_start: bool,
-    /// `flush_log_on_tunnel_successfully_established`.
-    pub at_tunnel: bool,
+    /// `flush_log_on_tunnel_successfully_established`, `flush_access_log_on_connected`.
+    pub at_connected: bool,
 }

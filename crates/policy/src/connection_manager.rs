@@ -4,7 +4,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::{AccessLogPolicy, Http1Options, Http2Options, RouteTable, UnderscorePolicy};
+use crate::{
+    AccessLogOptions, AccessLogPolicy, Http1Options, Http2Options, RouteTable, UnderscorePolicy,
+};
 
 /// `HttpConnectionManager`.
 #[derive(Clone, Debug, PartialEq)]
@@ -92,6 +94,8 @@ pub struct HcmPolicy {
     pub suppress_envoy_headers: bool,
     /// `access_log`.
     pub access_log: Box<[AccessLogPolicy]>,
+    /// `access_log_options`.
+    pub access_log_options: AccessLogOptions,
 }
 
 impl HcmPolicy {
@@ -135,6 +139,7 @@ impl HcmPolicy {
             http2: Http2Options::default(),
             suppress_envoy_headers: false,
             access_log: Box::default(),
+            access_log_options: AccessLogOptions::default(),
         }
     }
 }

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::{AccessLogPolicy, Address, ClusterChoice, HashPolicy, HcmPolicy, MetadataMatch};
+use crate::{
+    AccessLogOptions, AccessLogPolicy, Address, ClusterChoice, HashPolicy, HcmPolicy, MetadataMatch,
+};
 
 /// A listener of one filter chain.
 #[derive(Clone, Debug, PartialEq)]
@@ -14,6 +16,8 @@ pub struct ListenerPolicy {
     pub address: Address,
     /// `per_connection_buffer_limit_bytes`. Default 1 MiB.
     pub per_connection_buffer_limit: u32,
+    /// `access_log`: a line at the end of each connection.
+    pub access_log: Box<[AccessLogPolicy]>,
     /// The terminal filter.
     pub filter: ListenerFilter,
 }
@@ -47,4 +51,6 @@ pub struct TcpProxyPolicy {
     pub max_connect_attempts: u32,
     /// `access_log`.
     pub access_log: Box<[AccessLogPolicy]>,
+    /// `access_log_options`.
+    pub access_log_options: AccessLogOptions,
 }

@@ -12,6 +12,7 @@ use destrier_upstream::{Forward, Stream};
 use socket2::Socket;
 use tokio::time::Instant;
 
+use crate::access_log::TcpLine;
 use crate::alarm::Alarm;
 use crate::drain::{Drain, OpenPermit};
 use crate::scope::{FilterScope, HttpScope, ListenerScope};
@@ -63,12 +64,16 @@ pub(crate) async fn serve(accepted: Accepted, forward: Forward) {
     match &scope.filter {
         FilterScope::Http(http) => {
             let buffer = BytesMut::new();
-            let scope = Arc::clone(http);
-            let connection = HttpConnection { stream, buffer, ends, scope, drain, forward };
+            let journal = (!scope.logs.is_empty()).then(|| (ends.clone(), Instant::now()));
+            let http = Arc::clone(http);
+            let connection = HttpConnection { stream, buffer, ends, scope: http, drain, forward };
             serve_http(connection).await;
+            if let Some((ends, started)) = journal {
+                scope.logs.write(&TcpLine::of_connection(&ends, &scope.logs.listener, started));
+            }
         }
         FilterScope::Tcp(tcp) => {
-            tcp::serve(Arc::new(stream), ends, Arc::clone(tcp), forward).await;
+            tcp::serve(Arc::new(stream), ends, Arc::clone(tcp), &scope.logs, forward).await;
         }
     }
     drop(permit);

@@ -63,6 +63,8 @@ pub(crate) struct Exchange {
     pub(crate) answered: Option<Instant>,
     /// What the access log wants of the messages; none without an access log.
     captured: Option<Box<Captured>>,
+    /// Whether the log was told of the request.
+    announced: bool,
     ended: bool,
 }
 
@@ -104,6 +106,7 @@ impl Exchange {
             bytes_received: 0,
             bytes_sent: 0,
             answered: None,
+            announced: false,
             ended: false,
         }
     }
@@ -112,6 +115,10 @@ impl Exchange {
     pub(crate) fn note_request<B>(&mut self, request: &http::Request<B>) {
         if let Some(captured) = &mut self.captured {
             captured.request(&self.scope.logs.wanted, request);
+            let is_new = !std::mem::replace(&mut self.announced, true);
+            if is_new && self.scope.policy.access_log_options.at_start {
+                self.log(AccessLogType::DownstreamStart, self.timers.started);
+            }
         }
     }
 
@@ -189,6 +196,13 @@ impl Exchange {
         let logs = &self.scope.logs;
         let heads = Heads::Kept(captured, &logs.wanted);
         logs.write(&HttpLine { exchange: self, heads, now, kind, local_reply: b"" });
+    }
+
+    /// The answer made a tunnel of the connection.
+    pub(crate) fn tunnel_established(&self) {
+        if self.scope.policy.access_log_options.at_connected {
+            self.log(AccessLogType::DownstreamTunnelSuccessfullyEstablished, Instant::now());
+        }
     }
 
     /// The end, whichever it was; counts only once.

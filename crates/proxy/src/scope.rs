@@ -17,6 +17,8 @@ pub(crate) struct ListenerScope {
     pub(crate) address: Address,
     pub(crate) stats: Arc<ListenerStats>,
     pub(crate) filter: FilterScope,
+    /// A line at the end of each connection.
+    pub(crate) logs: AccessLogs,
 }
 
 /// What its connections are.
@@ -122,6 +124,7 @@ impl ListenerScope {
                 policy: Arc::clone(tcp),
             })),
         };
-        Self { stats: stats.listener(&address), name, address, filter }
+        let logs = AccessLogs::open(&policy.access_log, Arc::clone(&name), writer);
+        Self { stats: stats.listener(&address), name, address, filter, logs }
     }
 }

@@ -15,13 +15,15 @@ use envoy_types::pb::envoy::extensions::filters::http::router::v3::Router;
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::{
     HttpConnectionManager, HttpFilter, RequestIdExtension,
     http_connection_manager::{
-        InternalAddressConfig, RouteSpecifier, StripPortMode, UpgradeConfig,
+        HcmAccessLogOptions, InternalAddressConfig, RouteSpecifier, StripPortMode, UpgradeConfig,
     },
     http_filter,
 };
 use envoy_types::pb::envoy::extensions::filters::network::tcp_proxy::v3::{
     TcpProxy,
-    tcp_proxy::{ClusterSpecifier, WeightedCluster, weighted_cluster::ClusterWeight},
+    tcp_proxy::{
+        ClusterSpecifier, TcpAccessLogOptions, WeightedCluster, weighted_cluster::ClusterWeight,
+    },
 };
 
 use super::{row, tables, within};
@@ -56,7 +58,7 @@ tables! {
         connection_balance_config: Tolerated "connections are spread over the workers",
         reuse_port: Tolerated,
         enable_reuse_port: Tolerated,
-        access_log: Later,
+        access_log: InForce nested,
         tcp_backlog_size: Later,
         max_connections_to_accept_per_socket_event: Tolerated,
         bind_to_port: InForce "true",
@@ -122,8 +124,8 @@ tables! {
         delayed_close_timeout: InForce,
         access_log: InForce nested,
         access_log_flush_interval: Later,
-        flush_access_log_on_new_request: Later,
-        access_log_options: Later,
+        flush_access_log_on_new_request: InForce,
+        access_log_options: InForce nested,
         use_remote_address: InForce,
         xff_num_trusted_hops: InForce,
         original_ip_detection_extensions: InForce "XffConfig without ranges",
@@ -231,8 +233,8 @@ tables! {
         max_downstream_connection_duration: InForce,
         max_downstream_connection_duration_jitter_percentage: Tolerated,
         access_log_flush_interval: Later,
-        flush_access_log_on_connected: Later,
-        access_log_options: Later,
+        flush_access_log_on_connected: InForce,
+        access_log_options: InForce nested,
         proxy_protocol_tlvs: Later,
         proxy_protocol_tlv_merge_policy: Later,
         upstream_connect_mode: Later,
@@ -252,5 +254,17 @@ tables! {
         name: InForce,
         weight: InForce,
         metadata_match: InForce "namespace envoy.lb",
+    }
+
+    message HcmAccessLogOptions {
+        access_log_flush_interval: Later,
+        flush_access_log_on_new_request: InForce,
+        flush_log_on_tunnel_successfully_established: InForce,
+    }
+
+    message TcpAccessLogOptions {
+        access_log_flush_interval: Later,
+        flush_access_log_on_connected: InForce,
+        flush_access_log_on_start: InForce,
     }
 }

@@ -1,6 +1,6 @@
 //! `access_log`: where lines go, and what stands in them.
 
-use destrier_policy::{AccessLogPolicy, AccessLogSink, Format};
+use destrier_policy::{AccessLogOptions, AccessLogPolicy, AccessLogSink, Format};
 use envoy_types::pb::envoy::config::accesslog::v3::{AccessLog, access_log};
 use envoy_types::pb::envoy::config::core::v3::SubstitutionFormatString;
 use envoy_types::pb::envoy::extensions::access_loggers::file::v3::{
@@ -9,6 +9,8 @@ use envoy_types::pb::envoy::extensions::access_loggers::file::v3::{
 use envoy_types::pb::envoy::extensions::access_loggers::stream::v3::{
     StderrAccessLog, StdoutAccessLog, stderr_access_log, stdout_access_log,
 };
+use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::HttpConnectionManager;
+use envoy_types::pb::envoy::extensions::filters::network::tcp_proxy::v3::TcpProxy;
 use envoy_types::pb::google::protobuf::Any;
 use prost::Name;
 
@@ -27,6 +29,29 @@ pub(super) fn access_logs(
 ) -> Box<[AccessLogPolicy]> {
     let logs = logs.iter().enumerate();
     logs.filter_map(|(index, log)| access_log(log, &path.index(index), report)).collect()
+}
+
+/// When a connection manager writes lines beyond the one at the end of a request.
+#[expect(deprecated, reason = "the older form of access_log_options is still in use")]
+pub(super) fn hcm_log_options(config: &HttpConnectionManager) -> AccessLogOptions {
+    let options = config.access_log_options.as_ref();
+    AccessLogOptions {
+        at_start: config.flush_access_log_on_new_request
+            || options.is_some_and(|options| options.flush_access_log_on_new_request),
+        at_connected: options
+            .is_some_and(|options| options.flush_log_on_tunnel_successfully_established),
+    }
+}
+
+/// When a TCP proxy writes lines beyond the one at the end of a connection.
+#[expect(deprecated, reason = "the older form of access_log_options is still in use")]
+pub(super) fn tcp_log_options(config: &TcpProxy) -> AccessLogOptions {
+    let options = config.access_log_options.as_ref();
+    AccessLogOptions {
+        at_start: options.is_some_and(|options| options.flush_access_log_on_start),
+        at_connected: config.flush_access_log_on_connected
+            || options.is_some_and(|options| options.flush_access_log_on_connected),
+    }
 }
 
 fn access_log(

@@ -11,7 +11,7 @@ use envoy_types::pb::envoy::extensions::filters::network::http_connection_manage
 };
 use envoy_types::pb::google::protobuf::{self, UInt32Value};
 
-use super::access_log::access_logs;
+use super::access_log::{access_logs, hcm_log_options};
 use super::action::upgrade_config;
 use super::edge::edge;
 use super::filters::http_filters;
@@ -57,6 +57,7 @@ pub(super) fn connection_manager(
     manager.http1 = http1_options(config.http_protocol_options.as_ref());
     let mut reader = Reader::at(path.field("http2_protocol_options"), report);
     manager.http2 = http2_options(config.http2_protocol_options.as_ref(), &mut reader);
+    manager.access_log_options = hcm_log_options(config);
     manager.access_log = access_logs(&config.access_log, &path.field("access_log"), report);
     manager.codec = codec?;
     manager.routes = Arc::new(routes?);

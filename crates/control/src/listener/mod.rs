@@ -77,6 +77,8 @@ pub fn translate_listener(listener: &Listener) -> Result<TranslatedListener, Vec
             None
         }
     };
+    let access_log =
+        access_log::access_logs(&listener.access_log, &root.field("access_log"), &mut report);
     let notes = report.take_notes();
     let policy = report.finish(address.zip(filter))?.map(|(address, filter)| ListenerPolicy {
         name: match listener.name.as_str() {
@@ -88,6 +90,7 @@ pub fn translate_listener(listener: &Listener) -> Result<TranslatedListener, Vec
             .per_connection_buffer_limit_bytes
             .as_ref()
             .map_or(1 << 20, |limit| limit.value),
+        access_log,
         filter,
     });
     let policy = policy.expect("what is missing has been refused");

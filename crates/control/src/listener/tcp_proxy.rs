@@ -8,7 +8,7 @@ use envoy_types::pb::envoy::extensions::filters::network::tcp_proxy::v3::{
     TcpProxy, tcp_proxy::ClusterSpecifier,
 };
 
-use super::access_log::access_logs;
+use super::access_log::{access_logs, tcp_log_options};
 use super::hash_policy::tcp_hash_policies;
 use super::metadata_match::metadata_match;
 use crate::path::FieldPath;
@@ -55,6 +55,7 @@ pub(super) fn tcp_proxy(
         max_downstream_connection_duration: max_duration,
         max_connect_attempts: attempts,
         access_log,
+        access_log_options: tcp_log_options(config),
     })
 }
 

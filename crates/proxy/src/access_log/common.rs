@@ -66,7 +66,7 @@ impl Common<'_> {
             Op::Address(peer, form) => self.address(*peer, *form, out),
             Op::ListenerName => unless_empty(out, self.listener),
             Op::ConnectionId => number(out, self.ends.id),
-            Op::UniqueId => uuid::write(out),
+            Op::UniqueId => uuid::write(out, rand::random()),
             Op::Hostname => maybe(out, time::hostname()),
             Op::Environment(value) => text(out, value.as_deref().unwrap_or("-").as_bytes()),
             Op::AccessLogType => text(out, self.kind.name().as_bytes()),

@@ -1,6 +1,7 @@
 //! The line of a TCP connection.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
 use destrier_policy::{AccessLogType, ByteCount, FormatOperator, HeaderKey, TimePoint};
 use destrier_upstream::{ResponseFlag, UpstreamInfo};
@@ -8,7 +9,7 @@ use tokio::time::Instant;
 
 use super::common::Common;
 use super::flags::{self, FlagName};
-use super::line::{Line, Value, milliseconds, number, unless_empty};
+use super::line::{Line, Value, maybe_number, milliseconds, number, unless_empty};
 use super::uuid;
 use crate::connection::Ends;
 
@@ -18,38 +19,62 @@ pub(crate) struct TcpLine<'a> {
     pub(crate) upstream: &'a UpstreamInfo,
     /// The name of its listener.
     pub(crate) listener: &'a str,
+    /// `%STREAM_ID%`.
+    pub(crate) stream: u128,
     pub(crate) started: Instant,
     pub(crate) now: Instant,
-    /// Bytes from the client.
-    pub(crate) received: u64,
-    /// Bytes to the client.
-    pub(crate) sent: u64,
+    /// Bytes from the client and to it; `None` where they are not counted.
+    pub(crate) bytes: Option<(u64, u64)>,
     pub(crate) flag: Option<ResponseFlag>,
     /// Why it ended, if the proxy ended it.
     pub(crate) details: &'static str,
     pub(crate) kind: AccessLogType,
 }
 
-impl TcpLine<'_> {
+impl<'a> TcpLine<'a> {
+    /// The line that a listener writes at the end of an HTTP connection. Its bytes are those of its
+    /// requests, which have lines of their own.
+    pub(crate) fn of_connection(ends: &'a Ends, listener: &'a str, started: Instant) -> Self {
+        static NONE: LazyLock<UpstreamInfo> = LazyLock::new(UpstreamInfo::default);
+        Self {
+            ends,
+            upstream: &NONE,
+            listener,
+            stream: rand::random(),
+            started,
+            now: Instant::now(),
+            bytes: None,
+            flag: None,
+            details: "",
+            kind: AccessLogType::NotSet,
+        }
+    }
+
     fn at(&self, point: TimePoint) -> Option<Instant> {
         match point {
             TimePoint::DownstreamRxBegin | TimePoint::ConnectionBegin => Some(self.started),
-            TimePoint::ConnectionEnd | TimePoint::End => Some(self.now),
+            TimePoint::ConnectionEnd | TimePoint::End if self.has_ended() => Some(self.now),
+            TimePoint::End => Some(self.now),
             _ => None,
         }
     }
 
-    fn bytes(&self, of: ByteCount) -> u64 {
-        match of {
+    fn has_ended(&self) -> bool {
+        matches!(self.kind, AccessLogType::TcpConnectionEnd | AccessLogType::NotSet)
+    }
+
+    fn bytes(&self, of: ByteCount) -> Option<u64> {
+        let (received, sent) = self.bytes?;
+        Some(match of {
             ByteCount::Received
             | ByteCount::DownstreamWireReceived
-            | ByteCount::UpstreamWireSent => self.received,
+            | ByteCount::UpstreamWireSent => received,
             ByteCount::Sent | ByteCount::DownstreamWireSent | ByteCount::UpstreamWireReceived => {
-                self.sent
+                sent
             }
             // There are no headers.
             _ => 0,
-        }
+        })
     }
 }
 
@@ -61,11 +86,11 @@ impl Line for TcpLine<'_> {
             Op::ResponseFlags => flags::write(out, self.flag.as_slice(), FlagName::Short),
             Op::ResponseFlagsLong => flags::write(out, self.flag.as_slice(), FlagName::Long),
             Op::ConnectionTerminationDetails => unless_empty(out, self.details),
-            Op::Bytes(of) => number(out, self.bytes(*of)),
+            Op::Bytes(of) => maybe_number(out, self.bytes(*of)),
             Op::Duration(span) => {
                 Common::span(out, self.at(span.from), self.at(span.to), span.unit)
             }
-            Op::StreamId => uuid::write(out),
+            Op::StreamId => uuid::write(out, self.stream),
             // There are no versions of it.
             Op::UpstreamProtocol => Value::Absent,
             other => {

@@ -218,3 +218,142 @@ fn open(sink: &AccessLogSink) -> io::Result<Box<dyn Write>> {
         }
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::{Path, PathBuf};
+    use std::time::Instant;
+
+    use super::*;
+
+    /// A directory that goes away.
+    struct Scratch(PathBuf);
+
+    impl Scratch {
+        fn new(name: &str) -> Self {
+            let path = std::env::temp_dir().join(format!("{name}-{}", std::process::id()));
+            std::fs::create_dir_all(&path).expect("there is room");
+            Self(path)
+        }
+
+        fn sink(&self, name: &str) -> AccessLogSink {
+            AccessLogSink::File(self.0.join(name).to_str().expect("a plain path").into())
+        }
+
+        fn read(&self, name: &str) -> String {
+            std::fs::read_to_string(self.0.join(name)).unwrap_or_default()
+        }
+    }
+
+    impl Drop for Scratch {
+        fn drop(&mut self) {
+            // Left behind it harms nobody.
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+
+    const NEVER: Duration = Duration::from_secs(3600);
+
+    fn writer(interval: Duration) -> (LogWriter, Arc<LogStats>) {
+        let stats = Arc::new(LogStats::default());
+        (LogWriter::new(interval, Arc::clone(&stats)), stats)
+    }
+
+    /// Waits for a condition, with an end.
+    fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+        #[expect(clippy::disallowed_methods, reason = "the end of a wait for another thread")]
+        let until = Instant::now() + Duration::from_secs(20);
+        while !holds() {
+            #[expect(clippy::disallowed_methods, reason = "the end of a wait for another thread")]
+            let now = Instant::now();
+            assert!(now < until, "{what}");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    #[test]
+    fn lines_reach_the_file_and_a_place_that_cannot_be_written_is_counted() {
+        let scratch = Scratch::new("log-writer-reach");
+        let (writer, stats) = writer(NEVER);
+        let sink = writer.sink(&scratch.sink("a"));
+        assert!(Arc::ptr_eq(&sink, &writer.sink(&scratch.sink("a"))), "one writer for one file");
+        sink.write(b"one\n");
+        sink.write(b"two\n");
+        writer.sink(&AccessLogSink::File("/dev/null/no".into())).write(b"gone\n");
+        drop(writer);
+        assert_eq!(scratch.read("a"), "one\ntwo\n");
+        assert_eq!(stats.lost.get(), 1);
+        assert_eq!(stats.write_buffered.get(), 3);
+        assert_eq!(stats.write_completed.get(), 1);
+        assert_eq!(stats.write_failed.get(), 1);
+        assert_eq!(stats.reopen_failed.get(), 1);
+        assert_eq!(stats.flushed_by_timer.get(), 0);
+    }
+
+    #[test]
+    fn lines_are_written_when_their_time_has_come() {
+        let scratch = Scratch::new("log-writer-timer");
+        let (writer, stats) = writer(Duration::from_millis(5));
+        writer.sink(&scratch.sink("a")).write(b"one\n");
+        eventually("it is written", || scratch.read("a") == "one\n");
+        eventually("it is counted", || stats.flushed_by_timer.get() == 1);
+    }
+
+    #[test]
+    fn enough_lines_are_written_at_once() {
+        let scratch = Scratch::new("log-writer-enough");
+        let (writer, _) = writer(NEVER);
+        let line = [b'x'; 1024];
+        let sink = writer.sink(&scratch.sink("a"));
+        (0..64).for_each(|_| sink.write(&line));
+        eventually("64 KiB are written", || scratch.read("a").len() == 64 << 10);
+    }
+
+    #[test]
+    fn a_file_that_was_moved_away_is_made_anew_when_asked() {
+        let scratch = Scratch::new("log-writer-reopen");
+        let (writer, _) = writer(NEVER);
+        let sink = writer.sink(&scratch.sink("a"));
+        sink.write(b"one\n");
+        writer.flush();
+        std::fs::rename(scratch.0.join("a"), scratch.0.join("b")).expect("it was written");
+        sink.write(b"two\n");
+        writer.flush();
+        assert_eq!(scratch.read("b"), "one\ntwo\n", "the file is the one that was opened");
+        writer.reopen();
+        sink.write(b"three\n");
+        writer.flush();
+        assert_eq!(scratch.read("a"), "three\n");
+    }
+
+    fn fifo(path: &Path) {
+        let made = std::process::Command::new("mkfifo").arg(path).status();
+        assert!(made.is_ok_and(|status| status.success()), "mkfifo is everywhere");
+    }
+
+    /// Opening a FIFO that nobody reads never returns.
+    #[test]
+    fn a_place_that_takes_nothing_loses_lines_and_keeps_nobody_waiting() {
+        let scratch = Scratch::new("log-writer-stuck");
+        fifo(&scratch.0.join("stuck"));
+        let (writer, stats) = writer(NEVER);
+        let stuck = writer.sink(&scratch.sink("stuck"));
+        let sound = writer.sink(&scratch.sink("sound"));
+        let line = [b'x'; 64 << 10];
+        // Twice what may wait: the thread holds at most as much as the buffer.
+        for _ in 0..2 * MOST / line.len() + 2 {
+            stuck.write(&line);
+        }
+        assert!(stats.lost.get() > 0, "lines that find the buffer full are counted");
+        sound.write(b"sound\n");
+        // Bounded by the patience, whatever the FIFO does.
+        writer.flush();
+        assert_eq!(scratch.read("sound"), "sound\n", "one place that is stuck holds up no other");
+        drop(writer);
+        // Whoever reads at last gets what had waited.
+        let mut reader = std::fs::File::open(scratch.0.join("stuck")).expect("the thread is there");
+        let mut first = [0; 64 << 10];
+        std::io::Read::read_exact(&mut reader, &mut first).expect("lines had waited");
+        assert_eq!(first, line);
+    }
+}

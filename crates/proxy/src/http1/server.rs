@@ -9,6 +9,7 @@ use std::time::Duration;
 use destrier_http1::{
     BodyLength, CONTINUE, ConnectionOption, HeadError, HeadLimits, HeadParser, RequestHead,
 };
+use destrier_policy::HeaderCase;
 use destrier_upstream::{Body, Forward};
 use http::{Method, Response, StatusCode, Version};
 use tokio::time::Instant;
@@ -16,9 +17,9 @@ use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use super::answer::{self, Answer, Trailers, Written};
 use super::close::{Farewell, linger, reset_at_close};
+use super::life::Life;
 use super::outbox::Outbox;
 use super::reading::Reading;
-use super::life::Life;
 use super::request::{self, Source};
 use crate::alarm::Alarm;
 use crate::connection::{Ends, HttpConnection};
@@ -306,10 +307,18 @@ impl Server {
             Protocol::Http10 => Version::HTTP_10,
             Protocol::Http11 | Protocol::Http2 => Version::HTTP_11,
         };
+        let case = self.scope.policy.http1.header_case;
         let stream = Arc::clone(&self.reading.stream);
         let outbox = &mut self.outbox;
-        let (answer, headers) =
-            Answer::begin(&stream, outbox, response, version, framing, connection, trailers);
+        let (answer, headers) = Answer::begin(
+            &stream,
+            outbox,
+            response,
+            (version, case),
+            framing,
+            connection,
+            trailers,
+        );
         self.parser.recycle(headers);
         let reading = &mut self.reading;
         match answer.write(exchange, |cx| reading.poll_client_left(cx)).await {
@@ -360,6 +369,9 @@ impl Server {
             BodyLength::Empty,
             option,
         );
+        if self.scope.policy.http1.header_case == HeaderCase::ProperWords {
+            destrier_http1::proper_case(tail);
+        }
         self.outbox.wrote();
         let (stream, sent_ahead) = reader.into_parts();
         if stream.write_all(&mut self.outbox).await.is_err() {
@@ -367,6 +379,7 @@ impl Server {
         }
         let scope = Arc::clone(&self.scope);
         let _counted = scope.stats.upgrade();
+        exchange.tunnel_established();
         let leftover = lease.take_leftover();
         let limits = tcp::Limits { idle: exchange.timers.idle, until: None };
         let mut tunnel = tcp::Tunnel::new(&stream, lease.stream(), limits);

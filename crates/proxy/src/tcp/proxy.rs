@@ -10,19 +10,27 @@ use destrier_upstream::{Affinity, Forward, ForwardError, ResponseFlag, Stream, U
 use tokio::time::Instant;
 
 use super::tunnel::{Ended, Limits, Passed, Tunnel};
-use crate::access_log::TcpLine;
+use crate::access_log::{AccessLogs, TcpLine};
 use crate::alarm::Alarm;
 use crate::connection::Ends;
 use crate::scope::TcpScope;
 
 /// Serves a connection to its end.
-pub(crate) async fn serve(client: Arc<Stream>, ends: Ends, scope: Arc<TcpScope>, forward: Forward) {
+pub(crate) async fn serve(
+    client: Arc<Stream>,
+    ends: Ends,
+    scope: Arc<TcpScope>,
+    listener_logs: &AccessLogs,
+    forward: Forward,
+) {
     let started = Instant::now();
     scope.stats.downstream_cx_total.inc();
     let duration = scope.policy.max_downstream_connection_duration;
     let until = duration.map(|duration| started + duration);
     let mut upstream = UpstreamInfo::default();
-    let outcome = pass(&client, &ends, &scope, &forward, &mut upstream, until).await;
+    let journal = Journal { ends: &ends, scope: &scope, stream: rand::random(), started };
+    journal.write_at_start();
+    let outcome = pass(&client, &journal, &forward, &mut upstream, until).await;
     let (passed, flag, details) = match outcome {
         Ok(passed) => (passed, None, details(&scope, passed.why)),
         Err(failure) => {
@@ -35,18 +43,58 @@ pub(crate) async fn serve(client: Arc<Stream>, ends: Ends, scope: Arc<TcpScope>,
     }
     scope.stats.downstream_cx_rx_bytes_total.add(passed.to_host);
     scope.stats.downstream_cx_tx_bytes_total.add(passed.to_client);
-    scope.logs.write(&TcpLine {
-        ends: &ends,
-        upstream: &upstream,
-        listener: &scope.logs.listener,
-        started,
-        now: Instant::now(),
-        received: passed.to_host,
-        sent: passed.to_client,
-        flag,
-        details,
-        kind: AccessLogType::TcpConnectionEnd,
-    });
+    let mut line = journal.line(&upstream, Instant::now(), AccessLogType::TcpConnectionEnd);
+    line.bytes = Some((passed.to_host, passed.to_client));
+    (line.flag, line.details) = (flag, details);
+    scope.logs.write(&line);
+    line.kind = AccessLogType::NotSet;
+    listener_logs.write(&line);
+}
+
+/// What all lines of a connection have in common.
+struct Journal<'a> {
+    ends: &'a Ends,
+    scope: &'a TcpScope,
+    /// `%STREAM_ID%`.
+    stream: u128,
+    started: Instant,
+}
+
+impl Journal<'_> {
+    fn line<'l>(
+        &'l self,
+        upstream: &'l UpstreamInfo,
+        now: Instant,
+        kind: AccessLogType,
+    ) -> TcpLine<'l> {
+        TcpLine {
+            ends: self.ends,
+            upstream,
+            listener: &self.scope.logs.listener,
+            stream: self.stream,
+            started: self.started,
+            now,
+            bytes: Some((0, 0)),
+            flag: None,
+            details: "",
+            kind,
+        }
+    }
+
+    fn write_at_start(&self) {
+        if self.scope.policy.access_log_options.at_start {
+            let none = UpstreamInfo::default();
+            let line = self.line(&none, self.started, AccessLogType::TcpConnectionStart);
+            self.scope.logs.write(&line);
+        }
+    }
+
+    fn write_at_connected(&self, upstream: &UpstreamInfo) {
+        if self.scope.policy.access_log_options.at_connected {
+            let kind = AccessLogType::TcpUpstreamConnected;
+            self.scope.logs.write(&self.line(upstream, Instant::now(), kind));
+        }
+    }
 }
 
 /// The flags are those of HTTP requests that fail the same way.
@@ -78,12 +126,12 @@ enum Failure {
 
 async fn pass(
     client: &Stream,
-    ends: &Ends,
-    scope: &TcpScope,
+    journal: &Journal<'_>,
     forward: &Forward,
     upstream: &mut UpstreamInfo,
     until: Option<Instant>,
 ) -> Result<Passed, Failure> {
+    let Journal { ends, scope, .. } = journal;
     let policy = &scope.policy;
     let mut alarm = Alarm::default();
     alarm.set(until);
@@ -121,6 +169,7 @@ async fn pass(
             Some(Err(error)) => return Err(Failure::Forward(error)),
         }
     };
+    journal.write_at_connected(upstream);
     let leftover = lease.take_leftover();
     let limits = Limits { idle: policy.idle_timeout, until };
     let mut tunnel = Tunnel::new(client, lease.stream(), limits);

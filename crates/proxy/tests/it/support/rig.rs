@@ -8,10 +8,10 @@ use std::time::Duration;
 use destrier_policy::{
     ClusterChoice, ClusterName, ClusterPolicy, ClusterSpec, Endpoint, EndpointSet, ForwardAction,
     HcmPolicy, HealthStatus, Lifecycle, ListenerFilter, ListenerPolicy, Locality,
-    LocalityEndpoints, PathMatch, Route, RouteAction, RouteMatch, RouteTable, 
-    Snapshot, TcpProxyPolicy, UpstreamProtocol, VirtualHost,
+    LocalityEndpoints, PathMatch, Route, RouteAction, RouteMatch, RouteTable, Snapshot,
+    TcpProxyPolicy, UpstreamProtocol, VirtualHost,
 };
-use destrier_proxy::{Proxy, ProxyConfig};
+use destrier_proxy::{NodeIdentity, Proxy, ProxyConfig};
 use destrier_upstream::{ClusterManager, StatValue};
 
 use super::Client;
@@ -20,7 +20,7 @@ use super::Client;
 pub(crate) struct Rig {
     pub(crate) proxy: Proxy,
     /// Its thread ends with it.
-    _manager: ClusterManager,
+    manager: ClusterManager,
 }
 
 /// A rig to be.
@@ -28,12 +28,14 @@ pub(crate) struct RigBuilder {
     clusters: BTreeMap<ClusterName, ClusterSpec>,
     filters: Vec<ListenerFilter>,
     concurrency: usize,
+    node: NodeIdentity,
 }
 
 impl Rig {
     /// Clusters and listeners are added to it.
     pub(crate) fn builder() -> RigBuilder {
-        RigBuilder { clusters: BTreeMap::new(), filters: Vec::new(), concurrency: 1 }
+        let node = NodeIdentity { address: [10, 9, 8, 7].into(), ..NodeIdentity::default() };
+        RigBuilder { clusters: BTreeMap::new(), filters: Vec::new(), concurrency: 1, node }
     }
 
     /// A listener that sends everything to one cluster.
@@ -62,6 +64,20 @@ impl Rig {
                     StatValue::Counter(value) | StatValue::Gauge(value) => value,
                     StatValue::Histogram(histogram) => histogram.count(),
                 };
+            }
+        });
+        found
+    }
+
+    /// A counter or gauge of a cluster; 0 when it is not kept.
+    pub(crate) fn cluster_stat(&self, cluster: &str, name: &str) -> u64 {
+        let mut found = 0;
+        let cluster = self.manager.directory().get(cluster).expect("the cluster was added");
+        cluster.visit_stats(&mut |each, value| {
+            if let (true, StatValue::Counter(value) | StatValue::Gauge(value)) =
+                (each == name, value)
+            {
+                found = value;
             }
         });
         found
@@ -145,9 +161,16 @@ impl RigBuilder {
             max_downstream_connection_duration: None,
             max_connect_attempts: 1,
             access_log: Box::default(),
+            access_log_options: Default::default(),
         };
         change(&mut policy);
         self.filters.push(ListenerFilter::Tcp(Arc::new(policy)));
+        self
+    }
+
+    /// Another node than the default one at 10.9.8.7.
+    pub(crate) fn node(mut self, node: NodeIdentity) -> Self {
+        self.node = node;
         self
     }
 
@@ -168,17 +191,18 @@ impl RigBuilder {
                 name: format!("listener-{index}").into(),
                 address: SocketAddr::from(([127, 0, 0, 1], 0)).into(),
                 per_connection_buffer_limit: 1 << 20,
+                access_log: Box::default(),
                 filter,
             })
         };
         let listeners = self.filters.into_iter().enumerate().map(listener).collect();
         let mut config = ProxyConfig::new(listeners, manager.directory().clone());
         config.concurrency = self.concurrency;
-        config.node.address = [10, 9, 8, 7].into();
+        config.node = self.node;
         config.access_log_flush = Duration::from_millis(10);
         let proxy = Proxy::bind(config).expect("port 0 is always free");
         proxy.accept().expect("the port is ours");
-        Rig { proxy, _manager: manager }
+        Rig { proxy, manager }
     }
 }
 
