@@ -1,11 +1,16 @@
 //! The proxy over loopback sockets: raw clients, raw backends, and a real cluster manager in between.
 
 mod access_log;
+mod bad_requests;
 mod bodies;
 mod drain;
+mod h2_abuse;
 mod headers;
 mod load;
 mod local_replies;
+mod manager_edge;
+mod manager_limits;
+mod mirrors;
 mod plain;
 mod support;
 mod tcp;

@@ -134,8 +134,7 @@ async fn clusters_by_weight() {
     let named =
         |name: &'static str| Backend::start(move |mut peer| async move { peer.send(name).await });
     let (a, b) = (named("a").await, named("b").await);
-    let choice =
-        |name: &str, weight| WeightedCluster::new(name.into(), weight);
+    let choice = |name: &str, weight| WeightedCluster::new(name.into(), weight);
     let clusters = Box::from([choice("a", 0), choice("b", 1)]);
     let rig = Rig::builder()
         .cluster(cluster("a", UpstreamProtocol::Http1), &[a.address])

@@ -67,7 +67,8 @@ pub(crate) async fn exchange(
     Ok(Response::from_parts(head, body))
 }
 
-/// The request with its pseudo-headers: `:authority` is that of the target, else the `host` header.
+/// The request with its pseudo-headers: `:authority` is that of the target, else the `host` header;
+/// `:scheme` likewise, else what `x-forwarded-proto` says.
 fn outgoing(head: &http::request::Parts) -> Result<Request<()>, Failure> {
     let host = || {
         Authority::from_maybe_shared(Bytes::copy_from_slice(head.headers.get(HOST)?.as_bytes()))
@@ -76,8 +77,9 @@ fn outgoing(head: &http::request::Parts) -> Result<Request<()>, Failure> {
     let mut target = http::uri::Parts::default();
     target.authority = head.uri.authority().cloned().or_else(host);
     if head.method != http::Method::CONNECT {
-        let secure = head.headers.get(X_FORWARDED_PROTO).is_some_and(|proto| proto == "https");
-        target.scheme = Some(if secure { Scheme::HTTPS } else { Scheme::HTTP });
+        let told = || head.headers.get(X_FORWARDED_PROTO).is_some_and(|proto| proto == "https");
+        let known = head.uri.scheme().cloned();
+        target.scheme = known.or_else(|| Some(if told() { Scheme::HTTPS } else { Scheme::HTTP }));
         target.path_and_query = Some(
             head.uri
                 .path_and_query()

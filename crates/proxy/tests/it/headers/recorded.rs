@@ -28,8 +28,17 @@ const WAITING: &[(&str, &str, &str)] = &[
     ),
 ];
 
-/// Records that we depart from on purpose, in the same form.
-const DEPARTING: &[(&str, &str, &str)] = &[];
+/// Records that we depart from on purpose, in the same form. Not each time: what is at hand is chance.
+const DEPARTING: &[(&str, &str, &str)] = &[
+    ("typical", "istio-like", COOKIES),
+    ("typical", "defaults", COOKIES),
+    ("post-length", "istio-like", AT_HAND),
+    ("post-empty", "istio-like", AT_HAND),
+    ("grpc", "istio-like", AT_HAND),
+];
+
+const COOKIES: &str = "cookies of HTTP/1 go to HTTP/2 as they came (RFC 9113, 8.2.3)";
+const AT_HAND: &str = "a body of HTTP/2 that is at hand has its length in HTTP/1";
 
 /// A multiset of headers: order counts only among equal names.
 type Headers = BTreeMap<String, Vec<String>>;
@@ -48,6 +57,8 @@ impl Recorded {
             (upstream::http1(http1.clone()).await, upstream::http2(http2.clone()).await);
         let host = |name: &str, cluster: &str| VirtualHost {
             attempt_count_in_request: true,
+            // Not noted with the recording, but its answers say so.
+            attempt_count_in_response: variant == "request-id-in-response",
             ..virtual_host(name, &[&format!("{name}.example")], routes(variant, cluster))
         };
         let rig = Rig::builder()
@@ -298,13 +309,14 @@ async fn messages_have_the_headers_that_envoy_gives_them() {
         let last = if text("upstream") == "h1" { &recorded.http1 } else { &recorded.http2 };
         let found = differences(record, &reply, closed, last.take().as_ref());
         let what = format!("{case} {variant} {} to {}", text("client"), text("upstream"));
-        let waits = listed(WAITING, case, variant).map(|why| ("waiting", why));
-        let departs = listed(DEPARTING, case, variant).map(|why| ("departing", why));
-        match (waits.or(departs), found.is_empty()) {
-            (None, true) => covered += 1,
-            (None, false) => faults.push(format!("{what}: {}", found.join("\n  "))),
-            (Some(excuse), false) => *excused.entry(excuse).or_default() += 1,
-            (Some((_, why)), true) => faults.push(format!("{what} needs no excuse: {why}")),
+        let waits = listed(WAITING, case, variant);
+        let departs = listed(DEPARTING, case, variant);
+        match (waits, departs, found.is_empty()) {
+            (Some(why), _, true) => faults.push(format!("{what} does not wait: {why}")),
+            (Some(why), _, false) => *excused.entry(("waiting", why)).or_default() += 1,
+            (None, _, true) => covered += 1,
+            (None, Some(why), false) => *excused.entry(("departing", why)).or_default() += 1,
+            (None, None, false) => faults.push(format!("{what}: {}", found.join("\n  "))),
         }
     }
     println!("headers.json: {covered} covered");
