@@ -57,6 +57,8 @@ impl StringMatcher {
     /// # Errors
     /// What is wrong with the expression.
     pub fn regex(pattern: &str) -> Result<Self, regex::Error> {
+        // By itself first: `)|(` would be an expression only within the brackets.
+        Regex::new(pattern)?;
         // Dots match any byte but a line feed, as in RE2; a value need not be UTF-8.
         Regex::new(&format!("^(?:{pattern})$")).map(|regex| Self::Regex(Box::new(regex)))
     }
@@ -197,6 +199,13 @@ mod tests {
         let matcher = StringMatcher::regex("a|bc").expect("valid");
         assert!(matcher.matches(b"a") && matcher.matches(b"bc"));
         assert!(!matcher.matches(b"ac") && !matcher.matches(b"abc"));
+    }
+
+    /// Found by the fuzz target `header_matchers`: it would have matched what merely begins or ends so.
+    #[test]
+    fn a_regex_cannot_leave_its_brackets() {
+        assert!(StringMatcher::regex("a)|(b").is_err());
+        assert!(StringMatcher::regex(")|(?:").is_err());
     }
 
     #[test]
