@@ -15,6 +15,7 @@
 //! Start reading at [`HeadParser`], then [`BodyLength`] and [`BodyDecoder`], then the writers.
 
 mod body;
+mod case;
 mod connection;
 mod error;
 mod fields;
@@ -27,6 +28,7 @@ mod scan;
 mod write;
 
 pub use body::{BodyDecoder, Decoded};
+pub use case::proper_case;
 pub use connection::{remove_hop_by_hop_request, remove_hop_by_hop_response};
 pub use error::{BodyError, HeadError};
 pub use framing::{AnswerTo, BodyLength};

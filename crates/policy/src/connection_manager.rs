@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::{
-    AccessLogOptions, AccessLogPolicy, Http1Options, Http2Options, RouteTable, UnderscorePolicy,
+    AccessLogOptions, AccessLogPolicy, Http1Options, Http2Options, LocalReplyPolicy, RouteTable,
+    UnderscorePolicy,
 };
 
 /// `HttpConnectionManager`.
@@ -89,6 +90,8 @@ pub struct HcmPolicy {
     pub http1: Http1Options,
     /// `http2_protocol_options`.
     pub http2: Http2Options,
+    /// `local_reply_config`.
+    pub local_replies: LocalReplyPolicy,
     /// `suppress_envoy_headers` of the router filter: no `x-envoy-*` but `x-envoy-attempt-count` is added.
     /// Default false.
     pub suppress_envoy_headers: bool,
@@ -137,6 +140,7 @@ impl HcmPolicy {
             upgrades: Box::default(),
             http1: Http1Options::default(),
             http2: Http2Options::default(),
+            local_replies: LocalReplyPolicy::default(),
             suppress_envoy_headers: false,
             access_log: Box::default(),
             access_log_options: AccessLogOptions::default(),

@@ -21,6 +21,7 @@ mod hash_policy;
 mod http_options;
 mod lb;
 mod listener;
+mod local_reply;
 mod matcher;
 mod metadata;
 mod mutation;
@@ -69,6 +70,7 @@ pub use lb::{
     CommonLb, ConsistentHashing, HashFunction, LbPolicy, LocalityLb, Selection, SlowStart,
 };
 pub use listener::{ListenerFilter, ListenerPolicy, TcpProxyPolicy};
+pub use local_reply::{LocalReplyMapper, LocalReplyPolicy};
 pub use matcher::{HeaderMatch, HeaderMatcher, QueryMatch, QueryMatcher, StringMatcher, Text};
 pub use metadata::{Metadata, Value};
 pub use mutation::{AppendAction, HeaderAddition, HeaderFormat, HeaderMutation, HeaderMutations};

@@ -39,6 +39,14 @@ pub enum HeaderFormat {
 }
 
 impl HeaderFormat {
+    /// The format, unless it is a literal.
+    pub fn parts(&self) -> Option<&[FormatPart]> {
+        match self {
+            Self::Literal(_) => None,
+            Self::Parts(parts) => Some(parts),
+        }
+    }
+
     /// Whether it is made of the request's head.
     fn asks_for_request(&self) -> bool {
         use FormatOperator as Op;

@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use smallvec::SmallVec;
 use tokio::time::Instant;
 
-use crate::access_log::{Captured, Heads, HttpLine};
+use crate::access_log::{Captured, Heads, HttpLine, Live};
 use crate::alarm::Alarm;
 use crate::connection::Ends;
 use crate::progress::RequestProgress;
@@ -108,6 +108,14 @@ impl Exchange {
             answered: None,
             announced: false,
             ended: false,
+        }
+    }
+
+    /// What is kept of the request and its answer; nothing where nothing is wanted.
+    pub(crate) fn heads(&self) -> Heads<'_> {
+        match &self.captured {
+            Some(captured) => Heads::Kept(captured, &self.scope.logs.wanted),
+            None => Heads::Live(Live::default()),
         }
     }
 

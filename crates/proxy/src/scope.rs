@@ -8,6 +8,7 @@ use http::HeaderValue;
 
 use crate::access_log::{AccessLogs, LogWriter};
 use crate::config::NodeIdentity;
+use crate::stack::want;
 use crate::stats::{HttpStats, ListenerStats, ProxyStats, TcpStats};
 
 /// A bound listener as its connections see it.
@@ -108,7 +109,11 @@ impl ListenerScope {
         let filter = match &policy.filter {
             ListenerFilter::Http(hcm) => FilterScope::Http(Arc::new(HttpScope {
                 stats: stats.http(&hcm.stat_prefix),
-                logs: AccessLogs::open(&hcm.access_log, Arc::clone(&name), writer),
+                logs: {
+                    let mut logs = AccessLogs::open(&hcm.access_log, Arc::clone(&name), writer);
+                    want(&hcm.local_replies, &mut logs.wanted);
+                    logs
+                },
                 server: HeaderValue::from_str(&hcm.server_name)
                     .unwrap_or(HeaderValue::from_static("envoy")),
                 default_host: hcm.http1.default_host_for_http_10.as_deref().and_then(written),

@@ -108,7 +108,7 @@ tables! {
         allow_absolute_url: InForce "listeners only",
         accept_http_10: InForce "listeners only",
         default_host_for_http_10: InForce "listeners only",
-        header_key_format: InForce nested "towards clients",
+        header_key_format: InForce nested,
         enable_trailers: InForce,
         allow_chunked_length: Tolerated "such messages are refused in any case",
         override_stream_error_on_invalid_http_message: Tolerated
@@ -121,7 +121,7 @@ tables! {
 
     message HeaderKeyFormat {}
     oneof header_format: HeaderFormat {
-        ProperCaseWords "proper_case_words": InForce nested "towards clients",
+        ProperCaseWords "proper_case_words": InForce nested,
         StatefulFormatter "stateful_formatter": Tolerated "header names are sent in lower case",
     }
 

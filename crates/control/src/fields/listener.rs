@@ -13,7 +13,7 @@ use envoy_types::pb::envoy::config::listener::v3::{
 };
 use envoy_types::pb::envoy::extensions::filters::http::router::v3::Router;
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::{
-    HttpConnectionManager, HttpFilter, RequestIdExtension,
+    HttpConnectionManager, HttpFilter, LocalReplyConfig, RequestIdExtension, ResponseMapper,
     http_connection_manager::{
         HcmAccessLogOptions, InternalAddressConfig, RouteSpecifier, StripPortMode, UpgradeConfig,
     },
@@ -146,7 +146,7 @@ tables! {
         merge_slashes: InForce,
         path_with_escaped_slashes_action: InForce,
         request_id_extension: InForce nested,
-        local_reply_config: Later,
+        local_reply_config: InForce nested,
         strip_matching_host_port: InForce,
         stream_error_on_invalid_http_message: Tolerated
             "a connection with an invalid message is closed in any case",
@@ -166,6 +166,19 @@ tables! {
     }
     oneof strip_port_mode: StripPortMode {
         StripAnyHostPort "strip_any_host_port": InForce,
+    }
+
+    message LocalReplyConfig {
+        mappers: InForce nested,
+        body_format: InForce nested,
+    }
+
+    message ResponseMapper {
+        filter: InForce nested,
+        status_code: InForce,
+        body: InForce "inline",
+        body_format_override: InForce nested,
+        headers_to_add: InForce nested,
     }
 
     message InternalAddressConfig {

@@ -15,6 +15,7 @@ use super::access_log::{access_logs, hcm_log_options};
 use super::action::upgrade_config;
 use super::edge::edge;
 use super::filters::http_filters;
+use super::local_reply::local_replies;
 use super::routes::route_table;
 use crate::http_options::{http1_options, http2_options};
 use crate::path::FieldPath;
@@ -58,6 +59,11 @@ pub(super) fn connection_manager(
     let mut reader = Reader::at(path.field("http2_protocol_options"), report);
     manager.http2 = http2_options(config.http2_protocol_options.as_ref(), &mut reader);
     manager.access_log_options = hcm_log_options(config);
+    manager.local_replies = local_replies(
+        config.local_reply_config.as_ref(),
+        &path.field("local_reply_config"),
+        report,
+    );
     manager.access_log = access_logs(&config.access_log, &path.field("access_log"), report);
     manager.codec = codec?;
     manager.routes = Arc::new(routes?);

@@ -8,6 +8,7 @@ mod filters;
 mod format;
 pub(crate) mod hash_policy;
 mod http;
+mod local_reply;
 mod log_filter;
 pub(crate) mod matchers;
 mod metadata_match;

@@ -84,7 +84,7 @@ fn removals(names: &[String], path: &FieldPath<'_>, report: &mut Report<'_>) -> 
     names.filter_map(|(index, name)| report.check(&path.index(index), changeable(name))).collect()
 }
 
-fn additions(
+pub(super) fn additions(
     options: &[HeaderValueOption],
     path: &FieldPath<'_>,
     report: &mut Report<'_>,

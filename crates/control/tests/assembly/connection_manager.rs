@@ -5,7 +5,7 @@ use std::time::Duration;
 use destrier_control::{Rejection, TranslatedListener, translate_listener};
 use destrier_envoy_json::{UnknownFields, parse_bootstrap};
 use destrier_policy::{
-    Cidr, EscapedSlashes, ForwardClientCert, HcmPolicy, HeaderCase, HostForm, ListenerFilter,
+    AccessLogFilter, Cidr, Comparison, ComparisonOp, EscapedSlashes, ForwardClientCert, HcmPolicy, HeaderCase, HostForm, ListenerFilter,
     PathForm, Scheme, ServerHeader, StripPort,
 };
 
@@ -139,6 +139,30 @@ fn limits() {
 }
 
 #[test]
+fn local_replies() {
+    let found = manager(
+        r#"local_reply_config: {
+             mappers: [ { filter: { status_code_filter: { comparison: {
+                 op: GE, value: { default_value: 500, runtime_key: x } } } },
+               status_code: 599, body: { inline_string: sorry },
+               headers_to_add: [ { header: { key: X-A, value: "%RESPONSE_FLAGS%" } } ],
+               body_format_override: { json_format: { m: "%LOCAL_REPLY_BODY%" } } } ],
+             body_format: { text_format_source: { inline_string: "%LOCAL_REPLY_BODY%!" },
+               content_type: text/html } },"#,
+    )
+    .local_replies;
+    let [mapper] = &*found.mappers else { panic!("there is one") };
+    let comparison = Comparison { operation: ComparisonOp::AtLeast, value: 500 };
+    assert_eq!(mapper.filter, AccessLogFilter::StatusCode(comparison));
+    assert_eq!(mapper.status.map(|status| status.as_u16()), Some(599));
+    assert_eq!(mapper.body.as_deref(), Some(&b"sorry"[..]));
+    assert_eq!(mapper.headers.add[0].name, "x-a");
+    assert!(mapper.body_format.is_some());
+    let format = found.body_format.expect("it is set");
+    assert_eq!(format.content_type.as_deref(), Some("text/html"));
+}
+
+#[test]
 fn what_is_refused_names_its_field() {
     let xff = "typed_config: { \"@type\": type.googleapis.com/envoy.extensions.http.original_ip_detection.xff.v3.XffConfig";
     for (fields, path) in [
@@ -170,6 +194,11 @@ fn what_is_refused_names_its_field() {
             "original_ip_detection_extensions[0].typed_config",
         ),
         ("delayed_close_timeout: -1s,", "delayed_close_timeout"),
+        ("local_reply_config: { mappers: [ {} ] },", "local_reply_config.mappers[0].filter"),
+        (
+            "local_reply_config: { mappers: [ { filter: { not_health_check_filter: {} }, status_code: 100 } ] },",
+            "local_reply_config.mappers[0].status_code",
+        ),
         (
             "common_http_protocol_options: { max_stream_duration: -1s },",
             "common_http_protocol_options.max_stream_duration",

@@ -24,8 +24,7 @@ mod time;
 mod uuid;
 mod writer;
 
-pub(crate) use capture::Captured;
-#[allow(unused_imports, reason = "for mappers of local replies")]
+pub(crate) use capture::{Captured, Wanted};
 pub(crate) use filter::lets_through;
 pub(crate) use heads::{Heads, Live, RequestHead};
 pub(crate) use http::HttpLine;

@@ -5,7 +5,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use destrier_http1::{BodyLength, ConnectionOption, write_response_head};
+use destrier_http1::{BodyLength, ConnectionOption, proper_case, write_response_head};
+use destrier_policy::HeaderCase;
 use destrier_upstream::{Body, BodyError, Stream};
 use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, Method, Response, StatusCode, Version};
@@ -78,14 +79,18 @@ impl<'a> Answer<'a> {
         stream: &'a Stream,
         outbox: &'a mut Outbox,
         response: Response<Body>,
-        version: Version,
+        (version, case): (Version, HeaderCase),
         framing: BodyLength,
         connection: ConnectionOption,
         trailers: Trailers,
     ) -> (Self, HeaderMap) {
         let (head, body) = response.into_parts();
         let tail = outbox.tail();
+        let start = tail.len();
         write_response_head(tail, version, head.status, &head.headers, framing, connection);
+        if case == HeaderCase::ProperWords {
+            proper_case(&mut tail[start..]);
+        }
         outbox.wrote();
         let remaining = match framing {
             BodyLength::Length(length) => length,

@@ -81,8 +81,7 @@ pub(super) fn assemble(
             Source::Whole(length)
         }
         (None, Some(taken)) => {
-            let trailers =
-                if http1.enable_trailers { Trailers::Keep } else { Trailers::Drop };
+            let trailers = if http1.enable_trailers { Trailers::Keep } else { Trailers::Drop };
             let progress = Arc::new(RequestProgress::new(started));
             let incoming = IncomingBody::request(taken, head.body, trailers, slot.clone());
             let observed = RequestBody::new(incoming, Arc::clone(&progress));

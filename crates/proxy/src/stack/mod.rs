@@ -24,7 +24,8 @@ use tower_layer::Layer;
 
 use crate::exchange::Exchange;
 
-pub(crate) use rescue::{AnswerForm, ClientLeft, LocalReply, Refusal, grpc_code, reply};
+pub(crate) use mutate::apply_headers;
+pub(crate) use rescue::{AnswerForm, ClientLeft, LocalReply, Refusal, grpc_code, reply, want};
 pub(crate) use route::{Lot, RouteRef, Routed, authority, authority_of};
 
 /// Answers requests.

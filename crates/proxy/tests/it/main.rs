@@ -10,6 +10,7 @@ mod load;
 mod local_replies;
 mod manager_edge;
 mod manager_limits;
+mod manager_local_replies;
 mod mirrors;
 mod plain;
 mod support;

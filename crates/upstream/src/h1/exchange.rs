@@ -7,9 +7,9 @@ use std::task::{Context, Poll};
 use bytes::{Buf, Bytes, BytesMut};
 use destrier_http1::{
     AnswerTo, BodyLength, ConnectionOption, HeadError, HeadLimits, HeadParser, ResponseHead,
-    Target, remove_hop_by_hop_response, write_request_head,
+    Target, proper_case, remove_hop_by_hop_response, write_request_head,
 };
-use destrier_policy::HttpOptions;
+use destrier_policy::{HeaderCase, HttpOptions};
 use http::header::{CONTENT_LENGTH, HOST, UPGRADE};
 use http::{HeaderMap, HeaderValue, Method, Response};
 use http_body::Body as _;
@@ -104,7 +104,11 @@ impl Exchange {
             }
             Payload::Spent => (BodyLength::Empty, Bytes::new()),
         };
-        let mut out = written(head, length).chain(first);
+        let mut bytes = written(head, length);
+        if options.http1.header_case == HeaderCase::ProperWords {
+            proper_case(&mut bytes);
+        }
+        let mut out = bytes.chain(first);
         let whole = out.remaining();
         let written = reader.stream().write_all(&mut out).await;
         if let Some(lease) = &self.lease {

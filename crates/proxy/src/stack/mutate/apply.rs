@@ -10,7 +10,7 @@ use smallvec::SmallVec;
 /// Does what each level asks for, one after the other. Within a level values are made of the headers that
 /// are left after removing; those that overwrite come before those that are added (Envoy:
 /// `HeaderParser::evaluateHeaders`). `value` makes a value that is a format, for a message with these headers.
-pub(super) fn apply(
+pub(crate) fn apply(
     levels: &[Arc<HeaderMutation>],
     value: impl Fn(&[FormatPart], &HeaderMap) -> HeaderValue,
     headers: &mut HeaderMap,

@@ -8,6 +8,7 @@ mod service;
 mod value;
 
 pub(crate) use answer::change_own;
+pub(crate) use apply::apply as apply_headers;
 pub(crate) use layer::MutateLayer;
 
 /// Changes both messages of a forwarded request.

@@ -6,6 +6,7 @@ use http::{Response, StatusCode};
 
 use super::grpc::{self, AnswerForm};
 use super::refusal::LocalReply;
+use super::wording::reword;
 use crate::exchange::{AfterAnswer, Exchange};
 use crate::stack::sanitize;
 
@@ -13,13 +14,17 @@ use crate::stack::sanitize;
 pub(crate) fn reply(
     exchange: &mut Exchange,
     form: AnswerForm,
-    reply: LocalReply,
+    mut reply: LocalReply,
 ) -> Response<Body> {
     exchange.flags.extend(reply.flag);
-    exchange.details = reply.details;
+    exchange.details = std::mem::take(&mut reply.details);
     if reply.after == AfterAnswer::Close {
         exchange.after = AfterAnswer::Close;
     }
+    let content_type = match exchange.scope.policy.local_replies.is_empty() {
+        true => None,
+        false => reword(exchange, &mut reply),
+    };
     let mut response = Response::new(Body::empty());
     *response.status_mut() = reply.status;
     if let Some(headers) = reply.headers {
@@ -32,14 +37,21 @@ pub(crate) fn reply(
     match form {
         AnswerForm::Grpc => {
             let status = reply.grpc_status.unwrap_or_else(|| grpc::grpc_code(reply.status));
-            grpc::write(headers, status, &reply.body);
+            // A line feed at the end of a format is none of a message.
+            let message = reply.body.strip_suffix(b"\n").unwrap_or(&reply.body);
+            grpc::write(headers, status, message);
             *response.status_mut() = StatusCode::OK;
         }
         AnswerForm::Http if reply.body.is_empty() => {}
         AnswerForm::Http => {
             headers.insert(CONTENT_LENGTH, HeaderValue::from(reply.body.len()));
-            // A route may say what its body is.
-            headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static("text/plain"));
+            match content_type {
+                Some(kind) => drop(headers.insert(CONTENT_TYPE, kind)),
+                // A route may say what its body is.
+                None => {
+                    headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static("text/plain"));
+                }
+            }
             *response.body_mut() = Body::full(reply.body);
         }
     }
