@@ -154,6 +154,11 @@ impl Agent {
         &self.quit
     }
 
+    /// Opens the files of access logs anew, as after they were moved away.
+    pub fn reopen_logs(&self) {
+        self.proxy.reopen_logs();
+    }
+
     /// Closes the listeners, lets requests in flight finish for as long as `time`, and ends.
     pub async fn drain(self, time: Duration) {
         self.state.set(Stage::Draining);

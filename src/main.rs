@@ -66,15 +66,24 @@ fn serve(loaded: bootstrap::Loaded, args: &Args, levels: Levels) -> anyhow::Resu
     runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut reopen = signal(SignalKind::user_defined1())?;
         for flag in args.without_effect() {
             tracing::info!(flag, "accepted, without effect");
         }
         let agent = Agent::start(loaded, args, levels)?;
         let quit = agent.quit().clone();
-        tokio::select! {
-            _ = terminate.recv() => tracing::info!("SIGTERM: draining"),
-            _ = interrupt.recv() => tracing::info!("SIGINT: draining"),
-            () = quit.cancelled() => tracing::info!("asked to quit: draining"),
+        loop {
+            tokio::select! {
+                _ = reopen.recv() => {
+                    tracing::info!("SIGUSR1: opening access logs anew");
+                    agent.reopen_logs();
+                    continue;
+                }
+                _ = terminate.recv() => tracing::info!("SIGTERM: draining"),
+                _ = interrupt.recv() => tracing::info!("SIGINT: draining"),
+                () = quit.cancelled() => tracing::info!("asked to quit: draining"),
+            }
+            break;
         }
         tokio::select! {
             () = agent.drain(args.drain_time()) => tracing::info!("drained"),

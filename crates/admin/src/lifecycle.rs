@@ -38,6 +38,12 @@ pub(crate) fn reset_counters(sources: &Sources, _: &Query) -> Answer {
     Answer::ok("OK\n")
 }
 
+/// For whoever has moved the files away (Envoy does the same on `SIGUSR1`, and so does this server).
+pub(crate) fn reopen_logs(sources: &Sources, _: &Query) -> Answer {
+    sources.proxy.reopen_logs();
+    Answer::ok("OK\n")
+}
+
 pub(crate) fn quit(sources: &Sources, _: &Query) -> Answer {
     sources.quit.cancel();
     Answer::ok("OK\n")

@@ -115,8 +115,19 @@ pub(crate) const PAGES: &[Page] = &[
     shows(
         "/lb",
         "how each cluster balances: asked for, in force, over which hosts, and why not others",
-        &[CLUSTER_FILTER],
+        &[
+            CLUSTER_FILTER,
+            ("cluster", "the hosts of one cluster: weights, health, expected and actual shares"),
+            ("format", "of one cluster, one of (text, json)"),
+            ("key", "of one cluster: the host that this key's hash picks"),
+        ],
         |s, q| lb::page(s, q),
+    ),
+    changes(
+        "/lb/reset",
+        "count actual shares anew",
+        &[("cluster", "of one cluster only")],
+        |s, q| lb::reset(s, q),
     ),
     shows("/listeners", "print listener info", &[("format", "one of (text, json)")], |s, q| {
         listeners::page(s, q)
@@ -141,6 +152,9 @@ pub(crate) const PAGES: &[Page] = &[
     changes("/quitquitquit", "exit the server", &[], |s, q| lifecycle::quit(s, q)),
     shows("/ready", "print server state, return 200 if LIVE, otherwise return 503", &[], |s, q| {
         lifecycle::ready(s, q)
+    }),
+    changes("/reopen_logs", "reopen access logs", &[], |s, q| {
+        lifecycle::reopen_logs(s, q)
     }),
     changes("/reset_counters", "reset all counters to zero", &[], |s, q| {
         lifecycle::reset_counters(s, q)

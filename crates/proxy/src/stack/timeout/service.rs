@@ -93,7 +93,12 @@ fn affinity<'a>(route: &'a RouteRef, lot: &mut Lot, ends: &Ends) -> Affinity<'a>
         }
     };
     let client = ends.peer.ip().map(|peer| peer.ip());
-    Affinity { metadata: metadata.as_deref(), hash_policies: &action.hash, client }
+    Affinity {
+        metadata: metadata.as_deref(),
+        hash_policies: &action.hash,
+        client,
+        original_destination: None,
+    }
 }
 
 fn refuse(exchange: &Exchange, expired: Expired) -> LocalReply {
