@@ -91,6 +91,12 @@ fn localities_take_turns() {
     assert!("ACAC".repeat(20).contains(&without), "{without}");
 }
 
+/// Tried with Envoy 1.40: weights that nobody has say nothing.
+#[test]
+fn without_any_weight_all_hosts_are_alike() {
+    assert_eq!(counts(&rig(&[vec![0, 1, 1], vec![0, 3, 3]]), 400), [100, 300]);
+}
+
 /// W6: hosts that are draining do not lower the weight of their locality.
 #[test]
 fn excluded_hosts_do_not_count() {

@@ -179,7 +179,7 @@ fn balancing_has_envoys_defaults() {
 }
 
 #[test]
-fn hashing_is_known_and_not_in_force() {
+fn hashing_has_its_sizes() {
     let ring = policy("lb_policy: RING_HASH, ring_hash_lb_config: {minimum_ring_size: 0}");
     assert_eq!(
         ring.lb,
@@ -190,7 +190,7 @@ fn hashing_is_known_and_not_in_force() {
             hashing: ConsistentHashing::default(),
         }
     );
-    assert_eq!(notes(&ring, FieldStanding::Later), ["ring_hash_lb_config", "lb_policy"]);
+    assert!(ring.notes.is_empty(), "{:?}", ring.notes);
     let table = |size: u64| {
         policy(&format!("lb_policy: MAGLEV, maglev_lb_config: {{table_size: {size}}}")).lb
     };
@@ -278,6 +278,44 @@ fn of_typed_policies_the_first_supported_one_holds() {
     );
     let maglev = policy(&typed(&["maglev.v3.Maglev, locality_weighted_lb_config: {}"]));
     assert_eq!(maglev.common_lb.locality, LocalityLb::Weighted);
+}
+
+/// A typed policy with others within.
+fn nest(outer: &str, field: &str, inner: &str) -> String {
+    format!(
+        "{outer}, {field}: {{policies: [{{typed_extension_config: {{name: x, typed_config: {{'@type': {LB}.{inner}}}}}}}]}}"
+    )
+}
+
+#[test]
+fn typed_policies_may_stand_in_others() {
+    let random = "random.v3.Random";
+    let localities = nest("wrr_locality.v3.WrrLocality", "endpoint_picking_policy", random);
+    let subsets =
+        nest("subset.v3.Subset, allow_redundant_keys: true", "subset_lb_policy", &localities);
+    let named = nest(
+        "override_host.v3.OverrideHost, override_host_sources: [{header: X-Host}]",
+        "fallback_policy",
+        &subsets,
+    );
+    let policy = policy(&typed(&[&named]));
+    assert_eq!(policy.lb, LbPolicy::Random);
+    assert_eq!(policy.common_lb.locality, LocalityLb::Weighted);
+    assert!(policy.subsets.is_some_and(|subsets| subsets.allow_redundant_keys));
+    assert_eq!(*policy.common_lb.override_headers, ["x-host".into()]);
+    assert!(policy.notes.is_empty(), "{:?}", policy.notes);
+}
+
+#[test]
+fn typed_policies_may_not_stand_in_others_without_end() {
+    let nested = (0..9).fold("random.v3.Random".to_owned(), |inner, _| {
+        nest("wrr_locality.v3.WrrLocality", "endpoint_picking_policy", &inner)
+    });
+    let faults = cluster(&typed(&[&nested])).expect_err("nine within each other");
+    assert!(faults[0].to_string().contains("within each other"), "{faults:?}");
+    let twice = nest("subset.v3.Subset", "subset_lb_policy", "subset.v3.Subset");
+    let faults = cluster(&typed(&[&twice])).expect_err("a subset in a subset");
+    assert!(faults[0].to_string().contains("subset within a subset"), "{faults:?}");
 }
 
 #[test]

@@ -42,7 +42,8 @@ pub(crate) fn cluster(cluster: &TranslatedCluster, text: &mut String) {
             update_merge_window,
             ignore_new_hosts_until_first_hc,
             close_connections_on_host_set_change,
-            override_host_status
+            override_host_status,
+            override_headers
         } = &policy.common_lb
     );
     breakers(&policy.circuit_breakers, text);
