@@ -1,5 +1,7 @@
 //! `/lb`: how each cluster balances, and why a host gets nothing.
 
+mod cluster;
+
 use std::time::Instant;
 
 use destrier_policy::{Lifecycle, WarmingCluster};
@@ -10,7 +12,11 @@ use crate::answer::Answer;
 use crate::query::Query;
 use crate::sources::Sources;
 
+/// An overview, or with `cluster` all about one.
 pub(crate) fn page(sources: &Sources, query: &Query) -> Answer {
+    if let Some(name) = query.given("cluster") {
+        return cluster::page(sources, name, query);
+    }
     let filter = match query.filter() {
         Ok(filter) => filter,
         Err(answer) => return answer,
@@ -36,6 +42,24 @@ pub(crate) fn page(sources: &Sources, query: &Query) -> Answer {
     Answer::json(&json!({ "clusters": clusters, "warming": warming }))
 }
 
+/// `/lb/reset`: actual shares are counted anew.
+pub(crate) fn reset(sources: &Sources, query: &Query) -> Answer {
+    let wanted = query.given("cluster");
+    let live = sources.directory.load();
+    let clusters =
+        live.iter().filter(|cluster| wanted.is_none_or(|wanted| cluster.name().as_str() == wanted));
+    let mut found = false;
+    for cluster in clusters {
+        found = true;
+        let stats = cluster.hosts().iter().filter_map(|host| host.state().stats_if_used());
+        stats.for_each(|stats| stats.reset_share());
+    }
+    match wanted {
+        Some(name) if !found => cluster::unknown(name),
+        _ => Answer::ok("OK\n"),
+    }
+}
+
 fn balancing(cluster: &Cluster, lifecycle: Lifecycle, now: Instant) -> Value {
     let mut shown = Map::new();
     shown.insert("asked_for".into(), cluster.policy().lb.name().into());
@@ -58,7 +82,18 @@ fn balancing(cluster: &Cluster, lifecycle: Lifecycle, now: Instant) -> Value {
 }
 
 fn standing(host: &Host) -> Value {
-    let text = match host.standing() {
+    json!({
+        "standing": reason(host.standing()),
+        "weight": host.weight(),
+        "priority": host.priority(),
+        "eds_health": host.health().name(),
+        "active_requests": host.state().active_requests(),
+    })
+}
+
+/// Whether a host gets requests, and why.
+fn reason(standing: Standing) -> &'static str {
+    match standing {
         Standing::InUse => "in use",
         Standing::InPanic => "in use although its health forbids it: too few hosts are healthy",
         Standing::Standby => "not used: hosts of a lower-numbered priority are",
@@ -73,14 +108,7 @@ fn standing(host: &Host) -> Value {
         Standing::TransportNotInForce => {
             "not used: its transport socket is not in force, and plain text would be wrong"
         }
-    };
-    json!({
-        "standing": text,
-        "weight": host.weight(),
-        "priority": host.priority(),
-        "eds_health": host.health().name(),
-        "active_requests": host.state().active_requests(),
-    })
+    }
 }
 
 fn waiting(cluster: &WarmingCluster, now: Instant) -> Value {

@@ -41,5 +41,6 @@ pub use counters::LbCounters;
 pub use hash::{OverBudget, TableBudget, TableRefused, TableStats, hash_bytes, hash_bytes_seeded};
 pub use outline::{LevelOutline, TableOutline};
 pub use setup::{Before, Health, Member, Setup};
+pub use slow_start::slow_start_factor;
 pub use state::LbState;
 pub use zone::LocalCluster;

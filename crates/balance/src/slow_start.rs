@@ -21,7 +21,13 @@ pub(crate) fn of(policy: &LbPolicy) -> Option<&SlowStart> {
     }
 }
 
-/// Which part of its weight a host gets that has been healthy for `age`.
+/// Which part of its weight a host gets that has been healthy for `age`: 1 where the policy has no slow
+/// start, or the host is not new any more.
+pub fn slow_start_factor(policy: &LbPolicy, age: Duration) -> f64 {
+    of(policy).map_or(1.0, |config| factor(config, age))
+}
+
+/// See [`slow_start_factor`].
 pub(crate) fn factor(config: &SlowStart, age: Duration) -> f64 {
     if age >= config.window {
         return 1.0;

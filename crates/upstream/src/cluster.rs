@@ -15,7 +15,7 @@ use std::fmt;
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
-use destrier_balance::{Balancer, Health, LbState, Preference};
+use destrier_balance::{Balancer, Health, LbState, Preference, slow_start_factor};
 use destrier_policy::{
     Address, ClusterName, ClusterPolicy, DropOverload, EndpointSet, LbPolicy, RoutingPriority,
 };
@@ -59,7 +59,7 @@ pub enum NoHost {
     Subset,
     /// Each that is healthy is behind a transport socket that is not in force.
     TransportNotInForce,
-    /// The cluster is ORIGINAL_DST, which is not in force.
+    /// The cluster is ORIGINAL_DST, and it is not known where the client wanted to go.
     OriginalDst,
     /// All that could be used are excluded for the moment.
     Excluded,
@@ -75,7 +75,7 @@ impl fmt::Display for NoHost {
             Self::TransportNotInForce => {
                 "every healthy endpoint is behind a transport socket that is not in force"
             }
-            Self::OriginalDst => "ORIGINAL_DST is not in force",
+            Self::OriginalDst => "it is not known where the client wanted to go",
             Self::Excluded => "every usable host is excluded for the moment",
         })
     }
@@ -115,6 +115,14 @@ impl Cluster {
     /// What picks among them: loads, shares, tables.
     pub fn balancer(&self) -> &Balancer {
         &self.balancer
+    }
+
+    /// The weight of the host at this place in [`Self::hosts`], lowered while it is in slow start.
+    pub fn effective_weight(&self, at: usize, now: Instant) -> f64 {
+        let weight = self.hosts.get(at).map_or(0.0, |host| host.weight.into());
+        let since = self.healthy_since.get(at).copied().flatten();
+        let age = since.map(|since| now.saturating_duration_since(since));
+        age.map_or(weight, |age| weight * slow_start_factor(&self.policy.lb, age))
     }
 
     /// Envoy's name of the algorithm that really picks.

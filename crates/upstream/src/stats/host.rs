@@ -1,5 +1,7 @@
 //! Statistics of a host, as `/clusters` shows them.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use super::{Counter, Gauge, StatVisitor, stats};
 
 stats! {
@@ -21,9 +23,21 @@ stats! {
         /// Requests.
         rq_total: Counter,
     }
+    with { at_reset: AtomicU64, }
 }
 
 impl HostStats {
+    /// From now on [`Self::requests_since_reset`] counts anew. No statistic changes.
+    pub fn reset_share(&self) {
+        self.at_reset.store(self.rq_total.get(), Ordering::Relaxed);
+    }
+
+    /// Requests since [`Self::reset_share`], or since the counters were reset.
+    pub fn requests_since_reset(&self) -> u64 {
+        let total = self.rq_total.get();
+        total.checked_sub(self.at_reset.load(Ordering::Relaxed)).unwrap_or(total)
+    }
+
     /// Calls `visit` with each statistic under its name in `/clusters`, in order.
     pub fn visit(&self, visit: &mut StatVisitor<'_>) {
         self.each_field(&mut |name, stat| visit(name, stat.value()));
