@@ -3,9 +3,11 @@
 //! Start reading at `mesh.rs`, which starts the parts; `process.rs` runs the built program.
 
 mod admin;
+mod balancing;
 mod binary;
 mod client;
 mod dns;
+mod h2spec;
 mod health;
 mod mesh;
 mod process;
@@ -13,5 +15,6 @@ mod protocols;
 mod recorded;
 mod removal;
 mod session;
+mod shares;
 mod side_by_side;
 mod updates;

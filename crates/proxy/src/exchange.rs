@@ -182,6 +182,12 @@ impl Exchange {
         }
     }
 
+    /// Takes back an answer that cannot be sent.
+    pub(crate) fn retract(&mut self) {
+        self.status = None;
+        self.flags.clear();
+    }
+
     /// The client reset its stream, or the stream was reset for what the client sent; the connection goes
     /// on (HTTP/2).
     pub(crate) fn stream_reset(&mut self, flag: ResponseFlag, details: &'static str) {

@@ -192,7 +192,10 @@ async fn answer(
     let response = connection.stack.handle(pending.exchange(), request).await?;
     // A stream whose request is at fault was reset: there is nothing to answer any more.
     match &pending.exchange().progress {
-        Some(progress) if progress.is_malformed() => Err(ClientLeft),
+        Some(progress) if progress.is_malformed() => {
+            pending.exchange().retract();
+            Err(ClientLeft)
+        }
         _ => Ok(response.map(|body| pending.answered(body))),
     }
 }

@@ -14,7 +14,7 @@ use serde_json::Value;
 use crate::support::{Backend, Rig, cluster, forward, route, soon};
 
 /// Keys of the recorded lines.
-pub(crate) const RECORDED: [&str; 12] = [
+pub(crate) const RECORDED: [&str; 14] = [
     "code",
     "flags",
     "flags_long",
@@ -24,8 +24,10 @@ pub(crate) const RECORDED: [&str; 12] = [
     "bytes_sent",
     "protocol",
     "grpc_status",
+    "grpc_status_number",
     "upstream_cluster",
     "upstream_host",
+    "upstream_failure",
     "method",
 ];
 
@@ -60,7 +62,9 @@ impl Log {
             "bytes_sent" => Op::Bytes(ByteCount::Sent),
             "protocol" => Op::Protocol,
             "grpc_status" => Op::GrpcStatus(GrpcStatusForm::Camel),
+            "grpc_status_number" => Op::GrpcStatus(GrpcStatusForm::Number),
             "upstream_cluster" => Op::UpstreamCluster,
+            "upstream_failure" => Op::UpstreamTransportFailureReason,
             "upstream_host" => Op::UpstreamHost,
             _ => Op::Request(pick(":METHOD", None)),
         };

@@ -49,6 +49,10 @@ pub(super) fn bring_into_form(path_and_query: &str, form: PathForm) -> PathOutco
         formed = Cow::Owned(merge_slashes(&formed));
     }
     let Cow::Owned(formed) = formed else { return PathOutcome::Same };
+    // An escape that must stay (`%zz`, `%20`) is looked at, and nothing comes of it.
+    if formed == path.as_bytes() {
+        return PathOutcome::Same;
+    }
     let Ok(mut formed) = String::from_utf8(formed) else { return PathOutcome::Reject };
     formed.push_str(query);
     if redirect { PathOutcome::Redirect(formed) } else { PathOutcome::Forward(formed) }

@@ -135,6 +135,12 @@ impl Client {
         reply
     }
 
+    /// Whether the proxy has closed already.
+    pub(crate) fn is_closed(&self) -> bool {
+        let open = |error: std::io::Error| error.kind() == std::io::ErrorKind::WouldBlock;
+        !self.stream.try_read(&mut [0]).is_err_and(open)
+    }
+
     /// Whether the proxy closes without a further byte.
     pub(crate) async fn closes(&mut self) -> bool {
         self.read.is_empty() && !self.more().await
