@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use destrier_balance::Preference;
-use destrier_policy::{Address, ClusterName, RoutingPriority, UpstreamProtocol};
+use destrier_policy::{
+    Address, ClusterName, Discovery, OriginalDstOptions, RoutingPriority, UpstreamProtocol,
+};
 use http::header::UPGRADE;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use tokio::time::{Instant, sleep};
@@ -15,6 +17,7 @@ use tokio::time::{Instant, sleep};
 use crate::active::Active;
 use crate::affinity::Affinity;
 use crate::cluster::named_host;
+use crate::original_dst::{self, Sight};
 use crate::payload::Payload;
 use crate::pool::{Ask, Check, Granted, Key, Protocol, TransportKey, Wanted, acquire};
 use crate::retry::{Again, Failure};
@@ -127,7 +130,7 @@ impl Forward {
             return Err(ForwardError::DropOverload);
         }
         let now = Instant::now();
-        let active_on_host = pick(cluster, target.affinity, Some(&request), info)?;
+        let active_on_host = self.pick(cluster, target.affinity, Some(&request), info)?;
         let host = active_on_host.host().clone();
         let protocol = protocol(cluster, target.downstream);
         let (mut head, body) = request.into_parts();
@@ -218,7 +221,7 @@ impl Forward {
             return Err(ForwardError::NoCluster);
         };
         info.cluster = Some(cluster.clone());
-        let on_host = pick::<Body>(&cluster, affinity, None, info)?;
+        let on_host = self.pick::<Body>(&cluster, affinity, None, info)?;
         let host = on_host.host().clone();
         let key = key(&host, Protocol::Tcp);
         let ask = self.ask(&cluster, &host, &key, RoutingPriority::Default, Instant::now());
@@ -232,6 +235,60 @@ impl Forward {
         }
     }
 
+    /// The host, on which the request counts from now on.
+    fn pick<B>(
+        &self,
+        cluster: &Cluster,
+        affinity: Affinity<'_>,
+        request: Option<&Request<B>>,
+        info: &mut UpstreamInfo,
+    ) -> Result<ActiveRequest, ForwardError> {
+        let policy = cluster.policy();
+        if info.attempts == 0 {
+            let hashed = affinity.hash(&policy.lb, request, rand::random);
+            (info.hash, info.cookies) = (hashed.hash, hashed.cookies);
+        }
+        let host = if let Discovery::OriginalDst(options) = &policy.discovery {
+            self.original(cluster, options, affinity, request)
+        } else {
+            let headers = request.map(Request::headers);
+            let named = headers.and_then(|headers| named_host(policy, headers, info.attempts));
+            let metadata = affinity.metadata;
+            let preference = Preference { hash: info.hash, metadata, host: named.as_ref() };
+            let picked = cluster.pick(preference, rand::random());
+            picked.ok().map(|host| Arc::clone(host.state()))
+        };
+        info.attempts += 1;
+        let Some(host) = host else {
+            cluster.state().stats().upstream_cx_none_healthy.inc();
+            return Err(ForwardError::NoHealthyUpstream);
+        };
+        info.host = Some(host.address().clone());
+        Ok(host.begin_request())
+    }
+
+    /// The host that the client meant. Behind a transport that is not in force there is none, and never
+    /// one in plain text instead.
+    fn original<B>(
+        &self,
+        cluster: &Cluster,
+        options: &OriginalDstOptions,
+        affinity: Affinity<'_>,
+        request: Option<&Request<B>>,
+    ) -> Option<Arc<HostState>> {
+        if !cluster.policy().transport.is_in_force() {
+            return None;
+        }
+        let count_invalid = || cluster.state().stats().original_dst_host_invalid.inc();
+        let original = affinity.original_destination;
+        let destination = original_dst::destination(options, request, original, count_invalid)?;
+        let (host, sight) = cluster.state().on_demand().host(destination);
+        if sight == Sight::First {
+            self.directory.note_host(cluster.name());
+        }
+        Some(host)
+    }
+
     fn ask<'a>(
         &self,
         cluster: &'a Arc<Cluster>,
@@ -243,30 +300,6 @@ impl Forward {
         let (worker, wanted, check) = (self.worker, Wanted::Any, Check::Asked);
         Ask { cluster, host, key, priority, worker, now, wanted, check }
     }
-}
-
-/// The host, on which the request counts from now on.
-fn pick<B>(
-    cluster: &Cluster,
-    affinity: Affinity<'_>,
-    request: Option<&Request<B>>,
-    info: &mut UpstreamInfo,
-) -> Result<ActiveRequest, ForwardError> {
-    if info.attempts == 0 {
-        let hashed = affinity.hash(&cluster.policy().lb, request, rand::random);
-        (info.hash, info.cookies) = (hashed.hash, hashed.cookies);
-    }
-    let headers = request.map(Request::headers);
-    let named = headers.and_then(|headers| named_host(cluster.policy(), headers, info.attempts));
-    info.attempts += 1;
-    let preference =
-        Preference { hash: info.hash, metadata: affinity.metadata, host: named.as_ref() };
-    let Ok(host) = cluster.pick(preference, rand::random()) else {
-        cluster.state().stats().upstream_cx_none_healthy.inc();
-        return Err(ForwardError::NoHealthyUpstream);
-    };
-    info.host = Some(host.address().clone());
-    Ok(host.state().begin_request())
 }
 
 fn protocol(cluster: &Cluster, downstream: Downstream) -> Protocol {

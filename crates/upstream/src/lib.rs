@@ -23,6 +23,7 @@ mod histogram;
 mod host;
 mod io;
 mod manager;
+mod original_dst;
 mod payload;
 mod pool;
 mod reconcile;

@@ -1,5 +1,6 @@
 //! The single writer of live clusters, on a thread of its own.
 
+mod on_demand;
 mod retired;
 mod thread;
 
@@ -46,17 +47,18 @@ impl Default for Place {
 #[derive(Debug)]
 pub struct ClusterManager {
     directory: Directory,
+    events: mpsc::Sender<Event>,
     /// `None` only while dropping.
-    events: Option<mpsc::Sender<Event>>,
     thread: Option<JoinHandle<()>>,
 }
 
 /// What the manager is told.
 #[derive(Debug)]
-enum Event {
+pub(crate) enum Event {
     Publish(Arc<Snapshot>),
     Rebuild(ClusterName),
     Flush(oneshot::Sender<()>),
+    Stop,
 }
 
 impl ClusterManager {
@@ -75,10 +77,11 @@ impl ClusterManager {
     pub fn start_at(place: Place) -> io::Result<Self> {
         let directory = Directory::default();
         let (events, queue) = mpsc::channel();
+        directory.connect(events.clone());
         let writer = Writer::new(directory.clone(), queue, place);
         let thread =
             std::thread::Builder::new().name("clusters".into()).spawn(move || writer.run())?;
-        Ok(Self { directory, events: Some(events), thread: Some(thread) })
+        Ok(Self { directory, events, thread: Some(thread) })
     }
 
     /// Where the clusters are read.
@@ -107,16 +110,13 @@ impl ClusterManager {
 
     fn tell(&self, event: Event) {
         // The thread lives as long as this handle.
-        if let Some(events) = &self.events {
-            let _ = events.send(event);
-        }
+        let _ = self.events.send(event);
     }
 }
 
 impl Drop for ClusterManager {
     fn drop(&mut self) {
-        // The end of the queue is the end of the thread.
-        self.events = None;
+        self.tell(Event::Stop);
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }

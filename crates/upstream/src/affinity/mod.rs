@@ -10,7 +10,7 @@ mod header;
 mod recorded;
 
 use std::io::Write;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use destrier_balance::hash_bytes;
 use destrier_policy::{HashPolicy, HashSource, LbPolicy, MetadataMatch};
@@ -26,6 +26,8 @@ pub struct Affinity<'a> {
     pub hash_policies: &'a [HashPolicy],
     /// The client's address.
     pub client: Option<IpAddr>,
+    /// Where the client's connection was to go before it was redirected here, if it was (ORIGINAL_DST).
+    pub original_destination: Option<SocketAddr>,
 }
 
 impl Affinity<'_> {

@@ -47,7 +47,10 @@ impl Joined<'_> {
     /// The cluster. A known host goes on with its state; one that is no longer among the endpoints
     /// departs.
     pub(crate) fn build(mut self) -> Cluster {
-        let endpoints = Arc::clone(&self.endpoints);
+        let endpoints = match self.policy.discovery {
+            Discovery::OriginalDst(_) => self.on_demand(),
+            _ => Arc::clone(&self.endpoints),
+        };
         let listed = self.listed(&endpoints);
         let mut hosts: Box<[Host]> =
             listed.iter().map(|(group, endpoint)| self.host(group, endpoint)).collect();
@@ -68,11 +71,15 @@ impl Joined<'_> {
         }
     }
 
+    /// What clients asked for, as endpoints.
+    fn on_demand(&mut self) -> Arc<EndpointSet> {
+        let hosts = self.state.on_demand();
+        self.known.extend(hosts.states().into_iter().map(|host| (host.address().clone(), host)));
+        Arc::new(hosts.endpoints())
+    }
+
     /// The endpoints that become hosts.
     fn listed<'e>(&self, endpoints: &'e EndpointSet) -> Vec<(&'e LocalityEndpoints, &'e Endpoint)> {
-        if matches!(self.policy.discovery, Discovery::OriginalDst(_)) {
-            return Vec::new();
-        }
         let mut seen = HashSet::with_capacity(endpoints.len());
         // An address twice: a STATIC cluster keeps both with both weights, any other takes the first.
         let keeps_all = self.policy.discovery == Discovery::Static;

@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak, mpsc};
 
 use arc_swap::ArcSwap;
 use destrier_policy::{ClusterName, Snapshot, WarmingCluster};
 
 use super::{Cluster, ClusterState};
 use crate::hash::FastHash;
+use crate::manager::Event;
 use crate::stats::ManagerStats;
 use crate::{HostState, StatValue, StatVisitor};
 
@@ -75,6 +76,8 @@ pub struct Directory(Arc<Shared>);
 struct Shared {
     clusters: ArcSwap<Clusters>,
     stats: ManagerStats,
+    /// To the manager, while there is one.
+    manager: OnceLock<mpsc::Sender<Event>>,
 }
 
 impl Directory {
@@ -101,6 +104,19 @@ impl Directory {
     pub fn reset_counters(&self) {
         self.stats().reset_counters();
         self.load().iter().for_each(|cluster| cluster.state().reset_counters());
+    }
+
+    /// A cluster has a host more: the manager is to show it.
+    pub(crate) fn note_host(&self, cluster: &ClusterName) {
+        if let Some(manager) = self.0.manager.get() {
+            // Without a manager nothing changes any more.
+            let _ = manager.send(Event::Rebuild(cluster.clone()));
+        }
+    }
+
+    /// Who hears of new hosts.
+    pub(crate) fn connect(&self, manager: mpsc::Sender<Event>) {
+        let _ = self.0.manager.set(manager);
     }
 
     /// For the manager to count into.

@@ -4,6 +4,7 @@ use std::sync::OnceLock;
 
 use destrier_policy::ClusterPolicy;
 
+use crate::original_dst::OnDemand;
 use crate::pool::Pools;
 use crate::{Breakers, ClusterStats, Counter, StatValue, StatVisitor};
 
@@ -16,6 +17,8 @@ pub struct ClusterState {
     membership_change: Counter,
     /// Made with the first request: a cluster without traffic costs nothing here.
     stats: OnceLock<Box<ClusterStats>>,
+    /// Of ORIGINAL_DST alone.
+    on_demand: OnceLock<Box<OnDemand>>,
 }
 
 impl ClusterState {
@@ -32,6 +35,16 @@ impl ClusterState {
     /// The statistics, to count into.
     pub fn stats(&self) -> &ClusterStats {
         self.stats.get_or_init(Box::default)
+    }
+
+    /// The hosts that clients asked for (ORIGINAL_DST).
+    pub(crate) fn on_demand(&self) -> &OnDemand {
+        self.on_demand.get_or_init(Box::default)
+    }
+
+    /// Drops hosts that nobody asks for any more. Whether there were any.
+    pub(crate) fn sweep_on_demand(&self) -> bool {
+        self.on_demand.get().is_some_and(|hosts| hosts.sweep(|host| self.pools.holds(host)))
     }
 
     /// Takes over the limits and timeouts of a policy.

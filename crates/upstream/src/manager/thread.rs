@@ -9,6 +9,7 @@ use destrier_balance::{LocalCluster, TableBudget};
 use destrier_policy::{ClusterName, Snapshot};
 use tracing::debug;
 
+use super::on_demand::Sweeps;
 use super::retired::Retired;
 use super::{Event, Place};
 use crate::cluster::Surroundings;
@@ -25,6 +26,9 @@ pub(super) struct Writer {
     budget: Arc<TableBudget>,
     /// When the next step of slow start is due, of clusters that have new hosts.
     steps: HashMap<ClusterName, Instant>,
+    /// Of hosts that clients ask for.
+    sweeps: Sweeps,
+    stopped: bool,
 }
 
 impl Writer {
@@ -37,6 +41,8 @@ impl Writer {
             budget: Arc::new(TableBudget::new(place.table_memory)),
             place,
             steps: HashMap::new(),
+            sweeps: Sweeps::default(),
+            stopped: false,
         }
     }
 
@@ -52,12 +58,20 @@ impl Writer {
                 Err(mpsc::RecvTimeoutError::Disconnected) => return,
             }
             self.take_steps(now);
+            let shrunk = self.sweeps.run(&self.directory, now);
+            if !shrunk.is_empty() {
+                self.put_in_force(None, &shrunk, now);
+            }
             self.retired.sweep(&self.directory);
+            if self.stopped {
+                return;
+            }
         }
     }
 
     fn next_event(&self, now: Instant) -> Result<Event, mpsc::RecvTimeoutError> {
-        let step = self.next_step().map(|due| due.saturating_duration_since(now));
+        let due = self.next_step().into_iter().chain(self.sweeps.next()).min();
+        let step = due.map(|due| due.saturating_duration_since(now));
         match step.into_iter().chain(self.retired.next_sweep()).min() {
             Some(soon) => self.queue.recv_timeout(soon.max(Duration::from_millis(1))),
             None => self.queue.recv().map_err(|_| mpsc::RecvTimeoutError::Disconnected),
@@ -76,6 +90,7 @@ impl Writer {
                     stale.insert(cluster);
                 }
                 Event::Flush(done) => flushes.push(done),
+                Event::Stop => self.stopped = true,
             }
         }
         if newest.is_some() || !stale.is_empty() {
@@ -134,6 +149,7 @@ impl Writer {
         self.retired.keep_clusters(self.directory.replace(clusters));
         for change in changes {
             self.note_step(&change, now);
+            self.sweeps.note(&change, now);
             self.count(&change);
             let state = change.after.as_ref().or(change.before.as_ref()).map(|one| one.state());
             if let Some(state) = state {

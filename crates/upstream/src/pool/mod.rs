@@ -74,6 +74,14 @@ impl Pools {
         }
     }
 
+    /// Whether there is a connection to a host, or one is being opened.
+    pub(crate) fn holds(&self, host: &Address) -> bool {
+        let pools = self.priorities.iter().filter_map(OnceLock::get);
+        pools
+            .into_iter()
+            .any(|pool| pool.with(|state| state.hosts.keys().any(|key| key.address == *host)))
+    }
+
     /// The pool of a priority, made with the times in force, or with those of `policy` when none were
     /// published.
     pub(crate) fn of(

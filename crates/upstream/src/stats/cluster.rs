@@ -13,6 +13,8 @@ stats! {
         upstream_rq_cancelled: Counter,
         /// Requests that took longer than `max_stream_duration`.
         upstream_rq_max_duration_reached: Counter,
+        /// Headers that were to name a host (ORIGINAL_DST) and did not.
+        original_dst_host_invalid: Counter,
         /// Requests in flight.
         upstream_rq_active: Gauge,
         /// Requests waiting for a connection.
