@@ -93,7 +93,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("mock-xds", &["envoy-json"]),
     ("admin", &["policy", "balance", "http1", "upstream", "proxy", "xds", "control", "envoy-json"]),
     ("testkit", &["http1"]),
-    ("bench", &["testkit", "mock-xds"]),
+    ("bench", &["policy", "balance", "testkit", "mock-xds"]),
 ];
 
 #[test]
