@@ -153,9 +153,8 @@ pub(crate) const PAGES: &[Page] = &[
     shows("/ready", "print server state, return 200 if LIVE, otherwise return 503", &[], |s, q| {
         lifecycle::ready(s, q)
     }),
-    changes("/reopen_logs", "reopen access logs", &[], |s, q| {
-        lifecycle::reopen_logs(s, q)
-    }),
+    changes("/reopen_logs", "reopen access logs", &[], |s, q| lifecycle::reopen_logs(s, q)),
+    changes("/reopen_logs", "reopen access logs", &[], |s, q| lifecycle::reopen_logs(s, q)),
     changes("/reset_counters", "reset all counters to zero", &[], |s, q| {
         lifecycle::reset_counters(s, q)
     }),

@@ -24,8 +24,16 @@ use peers::Peers;
 /// prefix of the cluster or of the manager, and why.
 const DIFFERING: &[(&str, &str, Why)] = &[
     ("", r"^http2\.nghttp2_upstream_connections$", Why::Departs("there is no nghttp2")),
-    ("", r"remaining_cx_pools$", Why::Departs("pools are not limited, nor counted against a limit")),
-    ("", r"^downstream_cx_destroy_(local|remote)", Why::Waits("the HTTP edge: who ended a connection")),
+    (
+        "",
+        r"remaining_cx_pools$",
+        Why::Departs("pools are not limited, nor counted against a limit"),
+    ),
+    (
+        "",
+        r"^downstream_cx_destroy_(local|remote)",
+        Why::Waits("the HTTP edge: who ended a connection"),
+    ),
     ("", r"^downstream_cx_delayed_close_timeout$", Why::Waits("the HTTP edge: delayed close")),
 ];
 
@@ -44,9 +52,10 @@ async fn start(cases: &[(Value, Case)], peers: &Peers) -> Result<LocalAgent> {
             merge(route, &recorded["route_config"]);
         }
         let mut route = json!({ "match": { "prefix": case.prefix() } });
-        route.as_object_mut().context("an object")?.extend(
-            action.as_object().cloned().unwrap_or_default(),
-        );
+        route
+            .as_object_mut()
+            .context("an object")?
+            .extend(action.as_object().cloned().unwrap_or_default());
         if case.provoked != Provoked::NoVirtualHost {
             hosts.push(json!({ "name": name, "domains": [name], "routes": [route] }));
         }
@@ -164,12 +173,7 @@ fn last_status(recorded: &Value) -> Option<u64> {
 }
 
 /// Waits until what is wanted has moved, or no longer than a fault deserves.
-async fn settled(
-    agent: &LocalAgent,
-    before: &Moved,
-    event: &str,
-    wanted: &Moved,
-) -> Result<Moved> {
+async fn settled(agent: &LocalAgent, before: &Moved, event: &str, wanted: &Moved) -> Result<Moved> {
     let begin = Instant::now();
     loop {
         let found = moved(before, &stats(agent).await?, event);

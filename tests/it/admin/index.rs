@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result};
+use destrier_mock_xds::Changes;
 use destrier_testkit::{AnswerTo, RawConn, RawResponse};
 use http::Method;
 use serde_json::{Value, json};
@@ -180,40 +181,28 @@ async fn enter(mesh: &mut RecordedMesh, phase: &str) -> Result<()> {
 
 /// The updates of the last phase, each before the first page that shows it.
 async fn before_update(mesh: &RecordedMesh, recorded: &Recorded) -> Result<()> {
-    let good = "last_updated";
-    let bad = "cluster_manager%5C.cds";
-    if recorded.path.ends_with(good) {
+    if recorded.path.ends_with("last_updated") {
         mesh.plane.apply(clusters()?.remove_cluster("BlackHoleCluster"));
         mesh.agent
             .until("the removal", "/lb", |lb| lb["clusters"].get("BlackHoleCluster").is_none())
             .await
-    } else if recorded.path.ends_with(bad) {
-        let mut changes = Changes::new();
-        for (name, kind) in [("bad-1", "NOPE"), ("bad-2", "EDS")] {
-            let _ = (name, kind);
-        }
+    } else if recorded.path.ends_with("cluster_manager%5C.cds") {
         let bad = json!({
             "@type": "type.googleapis.com/envoy.config.cluster.v3.Cluster",
             "name": "outbound|8080||reviews.default.svc.cluster.local",
             "type": "STATIC",
             "lb_policy": "CLUSTER_PROVIDED",
         });
-        changes = with_resource(changes, "name", &bad)?;
-        mesh.plane.apply(changes);
+        mesh.plane.apply(with_resource(Changes::new(), "name", &bad)?);
+        let page =
+            "/config_dump?resource=dynamic_active_clusters&name_regex=.*8080\\%7C\\%7Creviews.*";
         mesh.agent
-            .until("the refusal", "/stats?format=json&filter=cds", |page| {
-                let stats = page["stats"].as_array().map(Vec::as_slice).unwrap_or_default();
-                stats.iter().any(|stat| {
-                    stat["name"] == "cluster_manager.cds.update_rejected" && stat["value"] == 1
-                })
-            })
+            .until("the refusal", page, |page| page["configs"][0]["error_state"].is_object())
             .await
     } else {
         Ok(())
     }
 }
-
-use destrier_mock_xds::Changes;
 
 /// Each reason stands in the summary.
 impl std::fmt::Display for Why {

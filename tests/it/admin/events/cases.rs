@@ -182,14 +182,22 @@ pub(super) fn case(event: &str) -> Option<Result<Case, Why>> {
 
 fn why_not(event: &str) -> Option<Why> {
     Some(match event {
-        "connect-timeout" => Why::Departs("nothing on loopback swallows a SYN; `upstream` tests it"),
+        "connect-timeout" => {
+            Why::Departs("nothing on loopback swallows a SYN; `upstream` tests it")
+        }
         "overflow-connection-pools" => Why::Departs("pools are not limited"),
         "grpc-upstream-ok" | "grpc-upstream-unavailable" | "grpc-upstream-trailers-only" => {
             Why::Waits("a gRPC client in these tests")
         }
-        "request-mirror" | "redirect" | "route-timeout-header-internal"
-        | "route-timeout-header-private-xff" | "max-stream-duration" | "grpc-timeout" => EDGE,
-        "panic" | "no-healthy-fail-on-panic" | "subset-not-found" | "ring-hash-no-healthy" => BALANCING,
+        "request-mirror"
+        | "redirect"
+        | "route-timeout-header-internal"
+        | "route-timeout-header-private-xff"
+        | "max-stream-duration"
+        | "grpc-timeout" => EDGE,
+        "panic" | "no-healthy-fail-on-panic" | "subset-not-found" | "ring-hash-no-healthy" => {
+            BALANCING
+        }
         "request-body-too-large-for-retry" => RETRIES,
         _ if event.contains("retr") || event.starts_with("per-try") => RETRIES,
         "upstream-503-overloaded-header" => RETRIES,
@@ -311,12 +319,7 @@ fn head(event: &str, path: &str, lines: &str) -> String {
 }
 
 /// The status of the answer to one request over a connection of its own. A body may break off.
-async fn status(
-    entry: std::net::SocketAddr,
-    event: &str,
-    path: &str,
-    lines: &str,
-) -> Result<u16> {
+async fn status(entry: std::net::SocketAddr, event: &str, path: &str, lines: &str) -> Result<u16> {
     let mut client = RawConn::connect(entry).await?;
     client.send(head(event, path, lines).as_bytes()).await?;
     client.set_deadline(Duration::from_secs(5));
