@@ -46,8 +46,8 @@ impl Balancer {
         self.parts().map_or(0, |parts| parts.duplicates())
     }
 
-    /// How many times a host was left out of the subsets of a selector because its lists (`list_as_any`)
-    /// would put it into more than 1,024 of them.
+    /// How many times a host was left out: of the subsets of a selector because its lists (`list_as_any`)
+    /// would put it into more than 1,024 of them, or of a subset that would have been the 65,537th.
     pub fn left_out(&self) -> usize {
         self.parts().map_or(0, |parts| parts.left_out())
     }

@@ -12,6 +12,9 @@ use crate::hash::hash_bytes_seeded;
 /// limit, a few keys with long lists would fill the memory.
 const MOST_GROUPS_PER_HOST: usize = 1024;
 
+/// Of one cluster. Each has a balancer of its own, so an endpoint's few bytes would cost thousands.
+const MOST_GROUPS: usize = 65_536;
+
 /// Groups as they are being filled.
 pub(super) struct Grouping {
     list_as_any: bool,
@@ -88,6 +91,10 @@ impl Grouping {
         let same =
             |group: u32| self.groups[group as usize].values.iter().eq(values.iter().copied());
         let Some(&(_, group)) = candidates.find(|&&(_, group)| same(group)) else {
+            if self.groups.len() >= MOST_GROUPS {
+                self.left_out += 1;
+                return;
+            }
             let values = values.iter().map(|&value| value.clone()).collect();
             let group =
                 Group { hosts: vec![host], is_single: selector.is_single, values, key: hash };

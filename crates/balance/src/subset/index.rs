@@ -116,8 +116,8 @@ impl SubsetIndex {
         self.duplicates
     }
 
-    /// How many times a host was left out of a selector's groups because its lists would put it into
-    /// more than 1,024 of them.
+    /// How many times a host was left out: of a selector's groups because its lists would put it into
+    /// more than 1,024 of them, or of a group that would have been the 65,537th.
     pub(crate) fn left_out(&self) -> usize {
         self.left_out
     }

@@ -154,3 +154,17 @@ fn groups_are_told_apart_by_keys_and_values() {
     let again: Vec<u64> = index.groups().iter().map(SubsetGroup::key).collect();
     assert_eq!(again, [keys[1], keys[0]], "whatever the order of hosts and selectors");
 }
+
+#[test]
+fn there_are_not_more_groups_than_memory_is_meant_for() {
+    let list =
+        |host: usize| (0..1024).map(move |number| text(&format!("{host}-{number}"))).collect();
+    let hosts: Vec<_> = (0..65).map(|host| metadata([("a", Value::List(list(host)))])).collect();
+    let mut policy = policy([selector(&["a"], SubsetFallback::AnyEndpoint)]);
+    policy.list_as_any = true;
+    let index = SubsetIndex::new(&policy, &hosts);
+    assert_eq!(index.groups().len(), 65_536 + 1, "and that of all hosts");
+    assert_eq!(index.left_out(), 1024);
+    let last = asked([("a", text("64-0"))]);
+    assert_eq!(tries(&index, &last)[0].len(), 65, "what is left out falls back");
+}
