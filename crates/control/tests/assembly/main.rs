@@ -4,6 +4,7 @@
 //! about what becomes of resources; what is about the wire is tested in `destrier-xds`.
 
 mod access_log;
+mod affinity;
 mod bootstrap;
 mod connection_manager;
 mod content;
@@ -13,5 +14,6 @@ mod listener;
 mod plane;
 mod removal;
 mod resources;
+mod routes;
 mod transitions;
 mod warming;
