@@ -1,5 +1,7 @@
 //! Operators that mean the same for requests and TCP connections.
 
+use std::net::{IpAddr, SocketAddr};
+
 use destrier_policy::{
     AccessLogType, Address, AddressForm, Constant, Endpoint, FormatOperator, MetadataOf, Peer,
     TimeUnit,
@@ -16,6 +18,8 @@ use crate::connection::Ends;
 /// What both kinds of lines are made from.
 pub(super) struct Common<'a> {
     pub(super) ends: &'a Ends,
+    /// Whom `x-forwarded-for` names where that is believed; `None` is the peer.
+    pub(super) client: Option<IpAddr>,
     pub(super) upstream: &'a UpstreamInfo,
     pub(super) listener: &'a str,
     pub(super) started: Instant,
@@ -112,9 +116,12 @@ impl Common<'_> {
             Peer::DownstreamLocal | Peer::DownstreamDirectLocal => {
                 address(out, &self.ends.local, form)
             }
-            Peer::DownstreamRemote | Peer::DownstreamDirectRemote => {
-                address(out, &self.ends.peer, form)
-            }
+            Peer::DownstreamRemote => match self.client {
+                // No header says the port.
+                Some(client) => socket_address(out, SocketAddr::new(client, 0), form),
+                None => address(out, &self.ends.peer, form),
+            },
+            Peer::DownstreamDirectRemote => address(out, &self.ends.peer, form),
         }
     }
 

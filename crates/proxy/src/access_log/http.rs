@@ -43,6 +43,7 @@ impl<'a> HttpLine<'a> {
         let exchange = self.exchange;
         Common {
             ends: &exchange.ends,
+            client: exchange.client,
             upstream: &exchange.upstream,
             listener: &exchange.scope.logs.listener,
             started: exchange.timers.started,

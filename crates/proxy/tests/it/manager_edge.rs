@@ -2,11 +2,13 @@
 //! Envoy 1.40.
 
 use destrier_policy::{
-    Cidr, EscapedSlashes, ForwardClientCert, HcmPolicy, HeaderCase, PathForm, Scheme, ServerHeader,
-    StripPort, UpstreamProtocol,
+    AddressForm, Cidr, EscapedSlashes, ForwardClientCert, Format, FormatOperator, FormatPart,
+    HcmPolicy, HeaderCase, JsonTemplate, PathForm, Peer, Scheme, ServerHeader, StripPort,
+    UpstreamProtocol,
 };
 use destrier_proxy::NodeIdentity;
 
+use crate::access_log::Log;
 use crate::support::{Backend, H2Client, Reply, Rig, cluster, forward, h2, route, virtual_host};
 
 async fn rig(change: impl FnOnce(&mut HcmPolicy)) -> Rig {
@@ -103,6 +105,28 @@ async fn a_trusted_hop_says_who_the_client_is() {
     assert_eq!(got(&reply, "x-forwarded-proto"), Some("https"));
     let port = rig.address().port().to_string();
     assert_eq!(got(&reply, "x-forwarded-port"), Some(&*port));
+}
+
+#[tokio::test]
+async fn the_log_says_whom_the_request_is_from() {
+    let log = Log::new();
+    let rig = rig(|policy| {
+        let mut one = log.policies().into_vec().remove(0);
+        let remote = FormatOperator::Address(Peer::DownstreamRemote, AddressForm::Whole);
+        let direct = FormatOperator::Address(
+            Peer::DownstreamDirectRemote,
+            AddressForm::WithoutPort(None),
+        );
+        let field = |operator| JsonTemplate::Text(Box::from([FormatPart::Operator(operator, None)]));
+        let fields = [("remote".into(), field(remote)), ("direct".into(), field(direct))];
+        one.format = Format::json(JsonTemplate::Object(Box::from(fields)));
+        policy.access_log = Box::from([one]);
+    })
+    .await;
+    ask(&rig, GET, &[HOST, ("x-forwarded-for", "8.8.8.8, 10.0.0.1")]).await;
+    let line = log.next().await;
+    assert_eq!(line["remote"], "10.0.0.1:0", "no header says the port");
+    assert_eq!(line["direct"], "127.0.0.1");
 }
 
 #[tokio::test]

@@ -27,7 +27,9 @@ where
         exchange: &mut Exchange,
         mut request: Request<Body>,
     ) -> Result<Response<Body>, Refusal> {
-        if let Err(reply) = check(exchange, &request).and_then(|()| normalize(exchange, &mut request)) {
+        if let Err(reply) =
+            check(exchange, &request).and_then(|()| normalize(exchange, &mut request))
+        {
             exchange.note_request(&request);
             return Err(reply.into());
         }
@@ -38,9 +40,9 @@ where
         let upgrade = take_upgrade(headers);
         remove_hop_by_hop_request(headers);
         if !exchange.scope.policy.proxy_100_continue
-            && headers.get(EXPECT).is_some_and(|value| {
-                value.as_bytes().eq_ignore_ascii_case(b"100-continue")
-            })
+            && headers
+                .get(EXPECT)
+                .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
         {
             headers.remove(EXPECT);
         }

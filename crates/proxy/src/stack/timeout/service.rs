@@ -1,4 +1,5 @@
 use std::future::{Future, poll_fn};
+use std::net::IpAddr;
 use std::pin::pin;
 use std::task::Poll;
 
@@ -32,7 +33,7 @@ impl<D: Dispatch> Handle<Routed> for Timeout<D> {
             Protocol::Http10 | Protocol::Http11 => Downstream::Http1,
             Protocol::Http2 => Downstream::Http2,
         };
-        let affinity = affinity(&route, &mut lot, &exchange.ends);
+        let affinity = affinity(&route, &mut lot, &exchange.ends, exchange.client);
         let target = Target { cluster: &cluster, priority, downstream, affinity };
         let answer = {
             let Exchange { timers, progress, upstream, .. } = &mut *exchange;
@@ -82,7 +83,12 @@ fn no_cluster(error: ForwardError, route: &RouteRef) -> Refusal {
 }
 
 /// What the route wants of the host.
-fn affinity<'a>(route: &'a RouteRef, lot: &mut Lot, ends: &Ends) -> Affinity<'a> {
+fn affinity<'a>(
+    route: &'a RouteRef,
+    lot: &mut Lot,
+    ends: &Ends,
+    client: Option<IpAddr>,
+) -> Affinity<'a> {
     let RouteAction::Forward(action) = &route.get().action else { return Affinity::default() };
     let metadata = match &action.cluster {
         ClusterChoice::One(_) => &action.metadata_match,
@@ -92,12 +98,12 @@ fn affinity<'a>(route: &'a RouteRef, lot: &mut Lot, ends: &Ends) -> Affinity<'a>
             choice.map_or(&None, |choice| &choice.metadata_match)
         }
     };
-    let client = ends.peer.ip().map(|peer| peer.ip());
+    let client = client.or_else(|| ends.peer.ip().map(|peer| peer.ip()));
     Affinity {
         metadata: metadata.as_deref(),
         hash_policies: &action.hash,
         client,
-        original_destination: None,
+        original_destination: ends.original,
     }
 }
 

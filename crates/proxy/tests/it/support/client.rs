@@ -90,7 +90,7 @@ impl Client {
         let mut lines = head.split("\r\n").filter(|line| !line.is_empty());
         let first = lines.next().expect("a status line");
         let mut parts = first.splitn(3, ' ');
-        assert_eq!(parts.next(), Some("HTTP/1.1"), "{first}");
+        assert!(matches!(parts.next(), Some("HTTP/1.1" | "HTTP/1.0")), "{first}");
         let status = parts.next().and_then(|status| status.parse().ok()).expect("a status");
         let reason = parts.next().unwrap_or_default().to_owned();
         let header = |line: &str| {
