@@ -167,7 +167,7 @@ impl Forward {
                         Granted::Stream(lease) => {
                             info.local_address = lease.local;
                             info.version = Some(http::Version::HTTP_2);
-                            h2::exchange(lease, &head, &mut payload).await
+                            h2::exchange(lease, &head, &mut payload, options).await
                         }
                     }
                 });

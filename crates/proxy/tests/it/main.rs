@@ -1,6 +1,7 @@
 //! The proxy over loopback sockets: raw clients, raw backends, and a real cluster manager in between.
 
 mod access_log;
+mod affinity;
 mod bad_requests;
 mod bodies;
 mod drain;
@@ -13,6 +14,7 @@ mod manager_limits;
 mod manager_local_replies;
 mod mirrors;
 mod plain;
+mod slow_clients;
 mod support;
 mod tcp;
 mod timeouts;

@@ -21,6 +21,9 @@ use crate::pool::{Ending, Lease};
 use crate::retry::{Again, Failure};
 use crate::{Body, BodyError, ForwardError, TcpLease};
 
+/// Interim responses (1xx) to one request; a host that sends more sends no answer at all.
+const MAX_INTERIM: u32 = 100;
+
 /// What is kept of an exchange until its response has been read: the connection's permit and whoever
 /// still sends the request's body.
 #[derive(Debug)]
@@ -83,6 +86,8 @@ enum Missing {
         untouched: bool,
     },
     Malformed(HeadError),
+    /// One interim response after another.
+    TooManyInterim,
     RequestBody(BodyError),
 }
 
@@ -146,9 +151,15 @@ impl Exchange {
         });
         parser.recycle(spare);
         let mut untouched = true;
+        let mut interim = 0;
         loop {
             match parser.parse_response(reader.buffer(), answer_to) {
-                Ok(Some(head)) if head.status.is_informational() && !head.tunnel => {}
+                Ok(Some(head)) if head.status.is_informational() && !head.tunnel => {
+                    interim += 1;
+                    if interim > MAX_INTERIM {
+                        return Err(Missing::TooManyInterim);
+                    }
+                }
                 Ok(Some(head)) => return Ok(head),
                 Ok(None) => match self.fill(reader).await? {
                     Ok(count @ 1..) => {
@@ -228,6 +239,10 @@ impl Exchange {
             }
             Missing::Malformed(error) => {
                 (ForwardError::Protocol(error.to_string()), Again::Never, Ending::Protocol)
+            }
+            Missing::TooManyInterim => {
+                let error = format!("more than {MAX_INTERIM} interim responses");
+                (ForwardError::Protocol(error), Again::Never, Ending::Protocol)
             }
             Missing::RequestBody(error) => {
                 (ForwardError::RequestBody(error), Again::Never, Ending::Cancelled)

@@ -6,7 +6,7 @@ use std::sync::Weak;
 use std::task::Poll;
 
 use bytes::Bytes;
-use destrier_policy::{Http2Keepalive, Http2Options};
+use destrier_policy::{Http2Keepalive, HttpOptions};
 use h2::client::{Builder, Connection, SendRequest};
 use h2::{Ping, PingPong};
 use tokio::sync::Notify;
@@ -45,10 +45,13 @@ pub(crate) enum Parting {
 /// What came instead.
 pub(crate) async fn handshake(
     stream: Stream,
-    options: &Http2Options,
+    http: &HttpOptions,
     cluster: Weak<ClusterState>,
 ) -> Result<(SendRequest<Bytes>, Driver), ForwardError> {
+    let options = &http.http2;
     let handshake = Builder::new()
+        // A larger one is not kept: its stream is reset.
+        .max_header_list_size(http.max_response_headers_kb.saturating_mul(1024))
         .initial_window_size(options.initial_stream_window_size)
         .initial_connection_window_size(options.initial_connection_window_size)
         .max_frame_size(MAX_FRAME_SIZE)

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::task::Poll;
 
 use bytes::Bytes;
+use destrier_policy::HttpOptions;
 use http::header::{CONTENT_LENGTH, HOST};
 use http::uri::{Authority, Scheme};
 use http::{HeaderMap, HeaderName, Request, Response, Uri, Version};
@@ -26,6 +27,7 @@ pub(crate) async fn exchange(
     mut lease: StreamLease,
     head: &http::request::Parts,
     payload: &mut Payload,
+    options: &HttpOptions,
 ) -> Result<Response<Body>, Failure> {
     let request = outgoing(head)?;
     let empty = matches!(payload, Payload::AtHand(bytes) if bytes.is_empty());
@@ -57,6 +59,9 @@ pub(crate) async fn exchange(
         Pin::new(&mut response).poll(cx).map_err(|error| failure(&error, lease.reused))
     });
     let (head, stream) = answered.await?.into_parts();
+    if head.headers.len() > options.max_headers_count as usize {
+        return Err(ForwardError::Protocol("too many headers".into()).into());
+    }
     let body = if stream.is_end_stream() {
         drop((stream, pump, lease));
         Body::empty()

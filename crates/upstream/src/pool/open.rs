@@ -77,7 +77,7 @@ impl Attempt {
             Protocol::Http2 => {
                 let local = stream.local_address();
                 let cluster = Arc::downgrade(self.cluster.state());
-                let (send, driver) = handshake(stream, &policy.http.http2, cluster).await?;
+                let (send, driver) = handshake(stream, &policy.http, cluster).await?;
                 Ok(Opened::Shared(send, Box::new(driver), local))
             }
         }

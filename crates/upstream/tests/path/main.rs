@@ -1,5 +1,6 @@
 //! The data path over real sockets on loopback: one binary, a file for each subject.
 
+mod hostile;
 mod http1;
 mod http2;
 mod limits;
