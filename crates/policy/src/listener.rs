@@ -16,6 +16,8 @@ pub struct ListenerPolicy {
     pub address: Address,
     /// `per_connection_buffer_limit_bytes`. Default 1 MiB.
     pub per_connection_buffer_limit: u32,
+    /// With the listener filter `original_dst`: where a redirected connection was to go is of interest.
+    pub original_dst: bool,
     /// `access_log`: a line at the end of each connection.
     pub access_log: Box<[AccessLogPolicy]>,
     /// The terminal filter.

@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
@@ -35,6 +36,8 @@ pub(crate) struct Ends {
     pub(crate) id: u64,
     pub(crate) peer: Address,
     pub(crate) local: Address,
+    /// Where the connection was to go before it was redirected to the listener, if that was asked for.
+    pub(crate) original: Option<SocketAddr>,
 }
 
 /// `%CONNECTION_ID%` of the next connection.
@@ -58,9 +61,10 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 pub(crate) async fn serve(accepted: Accepted, forward: Forward) {
     let Accepted { socket, peer, local, scope, permit, drain } = accepted;
     // A connection that cannot be registered is closed; there is nobody to tell.
+    let original = scope.original_dst.then(|| original_destination(&socket)).flatten();
     let Ok(stream) = register(socket, &scope.address) else { return };
     let _counted = scope.stats.connection();
-    let ends = Ends { id: NEXT_ID.fetch_add(1, Ordering::Relaxed), peer, local };
+    let ends = Ends { id: NEXT_ID.fetch_add(1, Ordering::Relaxed), peer, local, original };
     match &scope.filter {
         FilterScope::Http(http) => {
             let buffer = BytesMut::new();
@@ -77,6 +81,18 @@ pub(crate) async fn serve(accepted: Accepted, forward: Forward) {
         }
     }
     drop(permit);
+}
+
+/// Where a connection was to go that the system redirected here (`SO_ORIGINAL_DST`). One that was not
+/// redirected has none: its destination is the listener, and to go there would be a loop.
+fn original_destination(socket: &Socket) -> Option<SocketAddr> {
+    let local = socket.local_addr().ok()?.as_socket()?;
+    let local = SocketAddr::new(local.ip().to_canonical(), local.port());
+    let original = match local {
+        SocketAddr::V4(_) => socket.original_dst_v4(),
+        SocketAddr::V6(_) => socket.original_dst_v6(),
+    };
+    original.ok()?.as_socket().filter(|original| *original != local)
 }
 
 fn register(socket: Socket, listener: &Address) -> io::Result<Stream> {

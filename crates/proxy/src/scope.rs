@@ -16,6 +16,8 @@ pub(crate) struct ListenerScope {
     pub(crate) name: Arc<str>,
     /// With the real port.
     pub(crate) address: Address,
+    /// Whether it is of interest where redirected connections were to go.
+    pub(crate) original_dst: bool,
     pub(crate) stats: Arc<ListenerStats>,
     pub(crate) filter: FilterScope,
     /// A line at the end of each connection.
@@ -130,6 +132,7 @@ impl ListenerScope {
             })),
         };
         let logs = AccessLogs::open(&policy.access_log, Arc::clone(&name), writer);
-        Self { stats: stats.listener(&address), name, address, filter, logs }
+        let original_dst = policy.original_dst;
+        Self { stats: stats.listener(&address), name, address, original_dst, filter, logs }
     }
 }

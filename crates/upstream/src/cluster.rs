@@ -17,7 +17,7 @@ use std::time::Instant;
 
 use destrier_balance::{Balancer, Health, LbState, Preference, slow_start_factor};
 use destrier_policy::{
-    Address, ClusterName, ClusterPolicy, DropOverload, EndpointSet, LbPolicy, RoutingPriority,
+    Address, ClusterName, ClusterPolicy, Discovery, DropOverload, EndpointSet, LbPolicy, RoutingPriority,
 };
 
 use crate::{Caller, Host, HostState, Limit, StatValue, StatVisitor};
@@ -157,7 +157,10 @@ impl Cluster {
 
     /// Why this cluster takes no request at all, for the admin port; `None` when it does.
     pub fn unusable_reason(&self) -> Option<String> {
-        if self.policy.subsets.is_none() && self.hosts_in_use().next().is_some() {
+        let is_on_demand = matches!(self.policy.discovery, Discovery::OriginalDst(_))
+            && self.policy.transport.is_in_force();
+        let is_usable = self.policy.subsets.is_none() && self.hosts_in_use().next().is_some();
+        if is_usable || is_on_demand {
             return None;
         }
         let reason = self.no_host();

@@ -45,7 +45,7 @@ tables! {
         metadata: Tolerated,
         deprecated_v1: Refused,
         drain_type: Later,
-        listener_filters: InForce nested "inspectors, which are tolerated; any other is refused",
+        listener_filters: InForce nested "original_dst; inspectors, which are tolerated; any other is refused",
         listener_filters_timeout: Tolerated "there is nothing to inspect",
         continue_on_listener_filters_timeout: Tolerated "there is nothing to inspect",
         transparent: Later,

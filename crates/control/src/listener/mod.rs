@@ -64,7 +64,7 @@ pub fn translate_listener(listener: &Listener) -> Result<TranslatedListener, Vec
             report.refuse(&root.field(field), format!("{wrong} is not supported"));
         }
     }
-    inspectors(listener, &mut report);
+    let original_dst = listener_filters(listener, &mut report);
     let address = address(listener, &mut report);
     let filter = match (listener.filter_chains.as_slice(), &listener.default_filter_chain) {
         ([chain], None) => filter_chain(chain, &root.field("filter_chains").index(0), &mut report),
@@ -87,6 +87,7 @@ pub fn translate_listener(listener: &Listener) -> Result<TranslatedListener, Vec
             name => name.into(),
         },
         address,
+        original_dst,
         per_connection_buffer_limit: listener
             .per_connection_buffer_limit_bytes
             .as_ref()
@@ -115,20 +116,26 @@ fn address(listener: &Listener, report: &mut Report<'_>) -> Option<Address> {
 
 /// Listener filters look at the first bytes to choose a filter chain. With one chain there is nothing to
 /// choose; any that does more is refused.
-fn inspectors(listener: &Listener, report: &mut Report<'_>) {
+///
+/// Whether one asks where redirected connections were to go.
+fn listener_filters(listener: &Listener, report: &mut Report<'_>) -> bool {
+    const ORIGINAL_DST: &str = "envoy.extensions.filters.listener.original_dst.v3.OriginalDst";
     const INSPECTORS: [&str; 2] = [
         "envoy.extensions.filters.listener.http_inspector.v3.HttpInspector",
         "envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector",
     ];
     let root = FieldPath::ROOT;
     let path = root.field("listener_filters");
+    let mut original_dst = false;
     for (index, filter) in listener.listener_filters.iter().enumerate() {
         let path = path.index(index);
         let path = path.field("typed_config");
         match &filter.config_type {
             Some(listener_filter::ConfigType::TypedConfig(config)) => {
                 let Some(type_url) = report.check(&path, proto::type_url(config)) else { continue };
-                if !INSPECTORS.contains(&proto::type_name(&type_url)) {
+                let filter = proto::type_name(&type_url);
+                original_dst |= filter == ORIGINAL_DST;
+                if filter != ORIGINAL_DST && !INSPECTORS.contains(&filter) {
                     report.refuse(&path, format!("the filter {type_url} is not supported"));
                 }
             }
@@ -136,6 +143,7 @@ fn inspectors(listener: &Listener, report: &mut Report<'_>) {
             None => report.refuse(&path, "must be set"),
         }
     }
+    original_dst
 }
 
 fn filter_chain(

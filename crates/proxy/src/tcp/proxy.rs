@@ -148,7 +148,7 @@ async fn pass(
             metadata: metadata.as_deref(),
             hash_policies: &policy.hash,
             client: ends.peer.ip().map(|peer| peer.ip()),
-            original_destination: None,
+            original_destination: ends.original,
         };
         let connected = {
             let mut connecting = pin!(forward.connect(cluster, affinity, upstream));

@@ -137,6 +137,7 @@ async fn a_listener_may_be_a_unix_socket() {
             name: "".into(),
             address: destrier_policy::Address::Pipe(path.clone().into()),
             per_connection_buffer_limit: 1 << 20,
+            original_dst: false,
             access_log: Box::default(),
             filter: destrier_policy::ListenerFilter::Http(Arc::new(
                 destrier_policy::HcmPolicy::new("in".into(), Arc::clone(&table)),
@@ -168,6 +169,7 @@ async fn an_address_that_is_taken_is_named() {
         name: "web".into(),
         address: address.into(),
         per_connection_buffer_limit: 1 << 20,
+        original_dst: false,
         access_log: Box::default(),
         filter: destrier_policy::ListenerFilter::Http(Arc::new(destrier_policy::HcmPolicy::new(
             "in".into(),

@@ -191,6 +191,7 @@ impl RigBuilder {
                 name: format!("listener-{index}").into(),
                 address: SocketAddr::from(([127, 0, 0, 1], 0)).into(),
                 per_connection_buffer_limit: 1 << 20,
+                original_dst: false,
                 access_log: Box::default(),
                 filter,
             })

@@ -1,5 +1,7 @@
 //! A scripted resolver on virtual time.
 
+mod wire;
+
 use std::collections::HashMap;
 use std::sync::Mutex;
 use std::time::Duration;
