@@ -65,3 +65,128 @@ fn draw_lot(draw: Draw, line: &impl Line) -> u64 {
         Draw::Independent => rand::random(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+
+    use destrier_policy::{
+        AccessLogType, Comparison, ComparisonOp, FormatOperator, HeaderMatch, StringMatcher, Text,
+    };
+    use destrier_upstream::ResponseFlag;
+
+    use super::*;
+    use crate::access_log::line::Value;
+
+    /// A request that failed after 20 ms, of gRPC.
+    struct Failed;
+
+    impl Line for Failed {
+        fn write(&self, _: &FormatOperator, _: &mut Vec<u8>) -> Value {
+            Value::Absent
+        }
+
+        fn request_header(&self, key: &HeaderKey) -> Option<Cow<'_, [u8]>> {
+            match key {
+                HeaderKey::Name(name) if *name == REQUEST_ID => {
+                    Some(Cow::Borrowed(b"00000032-0000-4000-8000-000000000000"))
+                }
+                HeaderKey::Name(name) if name == "x-a" => Some(Cow::Borrowed(b"b")),
+                _ => None,
+            }
+        }
+
+        fn status(&self) -> u16 {
+            503
+        }
+
+        fn milliseconds(&self) -> u64 {
+            20
+        }
+
+        fn flags(&self) -> &[ResponseFlag] {
+            &[ResponseFlag::UF]
+        }
+
+        fn grpc_status(&self) -> Option<u32> {
+            Some(14)
+        }
+
+        fn kind(&self) -> AccessLogType {
+            AccessLogType::DownstreamEnd
+        }
+    }
+
+    fn comparison(operation: ComparisonOp, value: u32) -> Comparison {
+        Comparison { operation, value }
+    }
+
+    fn header(value: &str) -> AccessLogFilter {
+        AccessLogFilter::Header(Box::new(HeaderMatcher {
+            name: "x-a".into(),
+            condition: HeaderMatch::String(StringMatcher::Exact(Text {
+                value: value.into(),
+                ignore_case: false,
+            })),
+            invert: false,
+            missing_is_empty: false,
+        }))
+    }
+
+    fn share(count: u32, of: u32) -> AccessLogFilter {
+        AccessLogFilter::Share { count, of, draw: Draw::ByRequestId }
+    }
+
+    #[test]
+    fn each_filter_lets_through_what_it_says() {
+        use AccessLogFilter as F;
+        use ComparisonOp::{AtLeast, AtMost, Equal, NotEqual};
+        let flags =
+            |flags: &[&str]| F::ResponseFlags(flags.iter().map(|f| Box::from(*f)).collect());
+        let grpc = |statuses: &[u32], exclude| F::GrpcStatus { statuses: statuses.into(), exclude };
+        let kinds = |kind, exclude| F::LogType { types: Box::from([kind]), exclude };
+        let (yes, no) = (|| F::NotHealthCheck, || F::Traceable);
+        for (filter, through) in [
+            (F::StatusCode(comparison(Equal, 503)), true),
+            (F::StatusCode(comparison(NotEqual, 503)), false),
+            (F::StatusCode(comparison(AtLeast, 500)), true),
+            (F::StatusCode(comparison(AtMost, 499)), false),
+            (F::Duration(comparison(AtLeast, 20)), true),
+            (F::Duration(comparison(AtLeast, 21)), false),
+            (yes(), true),
+            (no(), false),
+            (F::And(Box::from([yes(), yes()])), true),
+            (F::And(Box::from([yes(), no()])), false),
+            (F::Or(Box::from([no(), yes()])), true),
+            (F::Or(Box::from([no(), no()])), false),
+            (header("b"), true),
+            (header("c"), false),
+            (flags(&["UH", "UF"]), true),
+            (flags(&["UH"]), false),
+            (flags(&[]), true),
+            (grpc(&[0, 14], false), true),
+            (grpc(&[0], false), false),
+            (grpc(&[0], true), true),
+            (kinds(AccessLogType::DownstreamEnd, false), true),
+            (kinds(AccessLogType::DownstreamStart, false), false),
+            (kinds(AccessLogType::DownstreamStart, true), true),
+            // The first 32 bits of the request id are 50.
+            (share(51, 100), true),
+            (share(50, 100), false),
+            (share(0, 100), false),
+            (share(100, 100), true),
+            (F::Share { count: 0, of: 100, draw: Draw::Independent }, false),
+            (F::Share { count: 100, of: 100, draw: Draw::Independent }, true),
+        ] {
+            assert_eq!(lets_through(&filter, &Failed), through, "{filter:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_filter_looks_at_is_kept() {
+        let mut names = Vec::new();
+        let nested = AccessLogFilter::Or(Box::from([header("b"), share(1, 2)]));
+        headers(&nested, &mut |key| names.push(key));
+        assert_eq!(names, [HeaderKey::new("x-a"), HeaderKey::new("x-request-id")]);
+    }
+}

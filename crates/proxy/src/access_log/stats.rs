@@ -1,6 +1,6 @@
 //! What is counted of access logs.
 
-use destrier_upstream::{Counter, Gauge, Stat};
+use destrier_upstream::{Counter, Stat};
 
 /// `access_log_file.*`, as in Envoy; and the lines that are lost, of which Envoy knows nothing.
 #[derive(Default)]
@@ -15,8 +15,6 @@ pub(crate) struct LogStats {
     pub(super) write_completed: Counter,
     /// Buffers that could not be written.
     pub(super) write_failed: Counter,
-    /// Bytes that wait.
-    pub(super) write_total_buffered: Gauge,
     /// Lines that found the buffer full, or could not be written.
     pub(super) lost: Counter,
 }
@@ -29,7 +27,6 @@ impl LogStats {
         each("access_log_file.write_buffered", &self.write_buffered);
         each("access_log_file.write_completed", &self.write_completed);
         each("access_log_file.write_failed", &self.write_failed);
-        each("access_log_file.write_total_buffered", &self.write_total_buffered);
         each("destrier.access_log.lines_lost", &self.lost);
     }
 }

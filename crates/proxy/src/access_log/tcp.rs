@@ -95,7 +95,8 @@ impl Line for TcpLine<'_> {
             Op::UpstreamProtocol => Value::Absent,
             other => {
                 let Self { ends, upstream, listener, started, now, kind, .. } = *self;
-                Common { ends, client: None, upstream, listener, started, now, kind }.write(other, out)
+                Common { ends, client: None, upstream, listener, started, now, kind }
+                    .write(other, out)
             }
         }
     }

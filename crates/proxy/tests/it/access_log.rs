@@ -6,8 +6,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use destrier_policy::{
-    AccessLogPolicy, AccessLogSink, Blanks, ByteCount, Format, FormatOperator, FormatPart,
-    GrpcStatusForm, HeaderKey, HeaderPick, JsonTemplate, UpstreamProtocol,
+    AccessLogFilter, AccessLogPolicy, AccessLogSink, AccessLogType, AddressForm, Blanks, ByteCount,
+    ClusterChoice, Comparison, ComparisonOp, Constant, Escapes, Format, FormatOperator, FormatPart,
+    GrpcStatusForm, HeaderKey, HeaderPick, HostHeader, JsonTemplate, PathHeader, PathPick, Peer,
+    Query, UpstreamProtocol,
 };
 use serde_json::Value;
 
@@ -143,4 +145,139 @@ async fn text_lines_say_what_was_asked() {
     client.send("POST /a?b HTTP/1.1\r\nhost: h\r\ncontent-length: 3\r\n\r\nabc").await;
     assert_eq!(client.reply().await.status, 201);
     assert_eq!(log.next_text().await, "/a?b|text/x|201|3|4|the-route|-|");
+}
+
+/// A text format of operators with a bar behind each.
+fn bars(operators: impl IntoIterator<Item = FormatOperator>) -> Format {
+    let mut parts = Vec::new();
+    for operator in operators {
+        parts.push(FormatPart::Operator(operator, None));
+        parts.push(FormatPart::Literal("|".into()));
+    }
+    parts.push(FormatPart::Literal("\n".into()));
+    Format::text(parts.into())
+}
+
+/// What the same request gets from Envoy 1.40.
+#[tokio::test]
+async fn operators_say_what_envoy_says() {
+    use FormatOperator as Op;
+    let log = Log::new();
+    let request = |name| Op::Request(pick(name, None));
+    let operators = [
+        request("host"),
+        request(":scheme"),
+        request("a"),
+        Op::RequestWithoutQuery(pick(":path", None)),
+        Op::Path(PathPick { query: Query::Cut, header: PathHeader::OriginalOrPath }),
+        Op::Path(PathPick { query: Query::Kept, header: PathHeader::Original }),
+        Op::QueryParam("b".into()),
+        Op::QueryParam("e".into()),
+        Op::QueryParam("none".into()),
+        Op::QueryParams(Escapes::Kept),
+        Op::QueryParams(Escapes::Decoded),
+        Op::RequestedServerName(Some(HostHeader::OriginalOrAuthority)),
+        Op::Response(pick(":status", None)),
+        Op::Protocol,
+        Op::UpstreamProtocol,
+        Op::UpstreamCluster,
+        Op::UpstreamClusterRaw,
+        Op::Address(Peer::UpstreamRemote, AddressForm::WithoutPort(Some(8))),
+        Op::Address(Peer::DownstreamRemote, AddressForm::WithoutPort(None)),
+        Op::GrpcStatus(GrpcStatusForm::Number),
+        Op::AccessLogType,
+        Op::ListenerName,
+        Op::Environment(None),
+        Op::Constant(Constant::Zero),
+        Op::Constant(Constant::Empty),
+        Op::Constant(Constant::Absent),
+        Op::ResponseCodeDetails(Blanks::Underscored),
+        Op::UpstreamRequestAttemptCount,
+    ];
+    let policy = AccessLogPolicy { sink: log.sink(), format: bars(operators), filter: None };
+    let answer = "HTTP/1.1 201 Created\r\ncontent-length: 4\r\n\r\nbody";
+    let backend = Backend::answering(answer).await;
+    let rig = Rig::builder()
+        .cluster(cluster("c", UpstreamProtocol::Http1), &[backend.address])
+        .http(vec![route("/", forward("c"))], |hcm| hcm.access_log = Box::from([policy]))
+        .start()
+        .await;
+    let mut client = rig.client().await;
+    client.send("GET /a%20b?a=1&b=x%20y&e= HTTP/1.1\r\nhost: h\r\na: AAA\r\na: B\r\n\r\n").await;
+    assert_eq!(client.reply().await.status, 201);
+    let line = "h|http|AAA|/a%20b|/a%20b|-|x y||-|a=1&b=x%20y&e=|a=1&b=x y&e=|h|201|HTTP/1.1|\
+                HTTP/1.1|c|c|127.0.0.0/8|127.0.0.1|-|DownstreamEnd|listener-0|-|0||-|via_upstream|1|";
+    assert_eq!(log.next_text().await, line);
+}
+
+#[tokio::test]
+async fn filters_choose_and_requests_are_announced() {
+    use FormatOperator as Op;
+    let log = Log::new();
+    let format = || bars([Op::AccessLogType, Op::ResponseCode]);
+    let at_least = Comparison { operation: ComparisonOp::AtLeast, value: 400 };
+    let policy = AccessLogPolicy {
+        sink: log.sink(),
+        format: format(),
+        filter: Some(AccessLogFilter::Or(Box::from([
+            AccessLogFilter::StatusCode(at_least),
+            AccessLogFilter::LogType {
+                types: Box::from([AccessLogType::DownstreamStart]),
+                exclude: false,
+            },
+        ]))),
+    };
+    let backend = Backend::answering("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
+    let rig = Rig::builder()
+        .cluster(cluster("c", UpstreamProtocol::Http1), &[backend.address])
+        .http(vec![route("/there", forward("c"))], |hcm| {
+            hcm.access_log = Box::from([policy]);
+            hcm.access_log_options.at_start = true;
+        })
+        .start()
+        .await;
+    let mut client = rig.client().await;
+    for path in ["/there", "/nowhere"] {
+        client.send(&format!("GET {path} HTTP/1.1\r\nhost: h\r\n\r\n")).await;
+        client.reply().await;
+    }
+    for line in ["DownstreamStart|0|", "DownstreamStart|0|", "DownstreamEnd|404|"] {
+        assert_eq!(log.next_text().await, line);
+    }
+}
+
+#[tokio::test]
+async fn tcp_connections_have_lines_at_start_when_connected_and_at_the_end() {
+    use FormatOperator as Op;
+    let log = Log::new();
+    let format = bars([
+        Op::AccessLogType,
+        Op::ResponseCode,
+        Op::UpstreamCluster,
+        Op::Bytes(ByteCount::Received),
+        Op::Bytes(ByteCount::DownstreamWireSent),
+        Op::Protocol,
+        Op::UpstreamRequestAttemptCount,
+    ]);
+    let policy = AccessLogPolicy { sink: log.sink(), format, filter: None };
+    let answer = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+    let backend = Backend::answering(answer).await;
+    let rig = Rig::builder()
+        .cluster(cluster("c", UpstreamProtocol::Http1), &[backend.address])
+        .tcp(ClusterChoice::One("c".into()), |tcp| {
+            tcp.access_log = Box::from([policy]);
+            tcp.access_log_options.at_start = true;
+            tcp.access_log_options.at_connected = true;
+        })
+        .start()
+        .await;
+    let mut client = rig.client().await;
+    let request = "GET / HTTP/1.1\r\nhost: h\r\n\r\n";
+    client.send(request).await;
+    assert_eq!(client.reply().await.status, 200);
+    drop(client);
+    let end = format!("TcpConnectionEnd|0|c|{}|{}|-|1|", request.len(), answer.len());
+    for line in ["TcpConnectionStart|0|-|0|0|-|0|", "TcpUpstreamConnected|0|c|0|0|-|1|", &end] {
+        assert_eq!(log.next_text().await, line);
+    }
 }
