@@ -138,7 +138,7 @@ fn cores_know_no_runtime() {
 /// Linked crates that stand in more than one version, and why that is borne.
 const DUPLICATES: &[(&str, &str)] = &[
     ("syn", "build time only: half of the derive macros have moved to 3, half have not"),
-    ("getrandom", "below ring, an option of hickory-proto that is off: metadata names it, nothing links it"),
+    ("getrandom", "below ring, which metadata names below hickory-proto and nothing links"),
     ("windows-sys", "the same"),
 ];
 
