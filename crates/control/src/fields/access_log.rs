@@ -30,9 +30,9 @@ tables! {
     oneof filter_specifier: access_log_filter::FilterSpecifier {
         StatusCodeFilter "status_code_filter": InForce nested,
         DurationFilter "duration_filter": InForce nested,
-        NotHealthCheckFilter "not_health_check_filter": InForce
+        NotHealthCheckFilter "not_health_check_filter": InForce nested
             "lets everything through: no health checks are answered",
-        TraceableFilter "traceable_filter": InForce "lets nothing through: nothing is traced",
+        TraceableFilter "traceable_filter": InForce nested "lets nothing through: nothing is traced",
         RuntimeFilter "runtime_filter": InForce nested,
         AndFilter "and_filter": InForce nested,
         OrFilter "or_filter": InForce nested,
