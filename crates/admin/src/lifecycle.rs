@@ -44,11 +44,6 @@ pub(crate) fn reopen_logs(sources: &Sources, _: &Query) -> Answer {
     Answer::ok("OK\n")
 }
 
-pub(crate) fn reopen_logs(sources: &Sources, _: &Query) -> Answer {
-    sources.proxy.reopen_logs();
-    Answer::ok("OK\n")
-}
-
 pub(crate) fn quit(sources: &Sources, _: &Query) -> Answer {
     sources.quit.cancel();
     Answer::ok("OK\n")

@@ -154,7 +154,6 @@ pub(crate) const PAGES: &[Page] = &[
         lifecycle::ready(s, q)
     }),
     changes("/reopen_logs", "reopen access logs", &[], |s, q| lifecycle::reopen_logs(s, q)),
-    changes("/reopen_logs", "reopen access logs", &[], |s, q| lifecycle::reopen_logs(s, q)),
     changes("/reset_counters", "reset all counters to zero", &[], |s, q| {
         lifecycle::reset_counters(s, q)
     }),
