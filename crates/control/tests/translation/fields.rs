@@ -22,6 +22,8 @@ const READ_AS_A_WHOLE: &[(&str, &str)] = &[
     ("envoy.config.core.v3.Locality", "three strings"),
     ("envoy.config.core.v3.HealthStatusSet", "one list"),
     ("envoy.config.core.v3.RuntimeDouble", "the runtime key is never looked up"),
+    ("envoy.config.core.v3.RuntimeFractionalPercent", "the runtime key is never looked up"),
+    ("envoy.config.core.v3.HeaderValue", "listener::mutation"),
     ("envoy.config.core.v3.TypedExtensionConfig", "known by the type of its config"),
     ("envoy.config.core.v3.AggregatedConfigSource", "without fields"),
     ("envoy.config.core.v3.SelfConfigSource", "one enum"),

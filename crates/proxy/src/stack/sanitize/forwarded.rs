@@ -68,6 +68,10 @@ pub(super) fn rewrite(exchange: &mut Exchange, headers: &mut HeaderMap) {
     {
         append_address(headers, if peer.is_loopback() { scope.node_address } else { peer });
     }
+    if client.standing != Standing::Internal {
+        let internal = policy.routes.internal_only_headers.iter();
+        internal.for_each(|name| drop(headers.remove(name)));
+    }
     // The hop before this one says what the client spoke, if it is believed.
     let overwrites = policy.use_remote_address && policy.xff_num_trusted_hops == 0;
     let scheme = policy.scheme.unwrap_or(Scheme::Http);
