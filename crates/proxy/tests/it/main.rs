@@ -15,6 +15,7 @@ mod manager_local_replies;
 mod mirrors;
 mod plain;
 mod slow_clients;
+mod routing;
 mod support;
 mod tcp;
 mod timeouts;
