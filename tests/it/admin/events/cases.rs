@@ -37,7 +37,7 @@ pub(super) enum Provoked {
     /// A request with these lines in its head.
     With(&'static str),
     /// So many requests are held by the backend, one more is answered at once, then all are let go.
-    Overflow(usize),
+    Overflow(u64),
     /// Two requests, the second of which has to wait for the connection of the first.
     Waits,
 }
