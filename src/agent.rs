@@ -22,7 +22,7 @@ use crate::args::Args;
 use crate::bootstrap::Loaded;
 use crate::control::{Control, now};
 use crate::telemetry::Levels;
-use crate::{dns, options, xds};
+use crate::{dns, node, options, xds};
 
 /// Why the agent could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -191,6 +191,7 @@ fn proxy_config(plan: &BootstrapPlan, args: &Args, directory: Directory) -> Prox
     let listeners = plan.listeners.iter().map(|listener| Arc::new(listener.policy.clone()));
     ProxyConfig {
         concurrency: args.workers(),
+        node: node::identity(plan),
         access_log_flush: Duration::from_millis(args.file_flush_interval_msec),
         ..ProxyConfig::new(listeners.collect(), directory)
     }
