@@ -23,9 +23,6 @@ mod tests {
     fn words_begin_large() {
         let mut head = *b"HTTP/1.1 200 OK\r\ncontent-length: a-b:c\r\nx_y-1z: \xffq\r\n\r\n";
         proper_case(&mut head);
-        assert_eq!(
-            &head[..],
-            b"HTTP/1.1 200 OK\r\nContent-Length: a-b:c\r\nX_Y-1z: \xffq\r\n\r\n"
-        );
+        assert_eq!(&head[..], b"HTTP/1.1 200 OK\r\nContent-Length: a-b:c\r\nX_Y-1z: \xffq\r\n\r\n");
     }
 }
