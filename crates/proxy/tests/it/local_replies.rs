@@ -1,6 +1,7 @@
 //! Answers that the proxy makes itself, against those recorded from Envoy 1.40: every name, for every client.
 
 mod compare;
+mod hosts;
 mod scripts;
 
 use destrier_policy::HcmPolicy;

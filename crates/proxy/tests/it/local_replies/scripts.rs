@@ -1,23 +1,24 @@
 //! How each recorded answer is provoked.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use destrier_policy::{
     Cidr, ClusterChoice, ClusterPolicy, ConsistentHashing, DirectResponse, DropOverload,
-    ForwardAction, GrpcTimeout, HashFunction, HcmPolicy, LbPolicy, LocalityLb, Percent, Redirect,
-    RouteAction, StreamDuration, UpstreamProtocol, WeightedCluster,
+    ForwardAction, GrpcTimeout, HashFunction, HcmPolicy, LbPolicy, LocalityLb, MetadataMatch,
+    Percent, Redirect, RouteAction, StreamDuration, SubsetFallback, SubsetPolicy, SubsetSelector,
+    UpstreamProtocol, WeightedCluster,
 };
-use destrier_testkit::h2::{Frame, RawH2, kind};
-use destrier_testkit::{RawConn, RawPeer};
+use destrier_testkit::h2::Frame;
 use http::StatusCode;
-use tokio::net::TcpStream;
 
+use super::hosts::{End, answering, babbling, frames, late, silent, unanswered};
 use crate::support::{Backend, cluster, forward};
 
 /// Longer than any wait of the scripts, shorter than the patience of a test.
-const SHORT: Duration = Duration::from_millis(300);
+pub(super) const SHORT: Duration = Duration::from_millis(300);
 
 /// What stands behind a case.
 pub(super) struct Script {
@@ -55,7 +56,6 @@ pub(super) fn waits(name: &str) -> Option<&'static str> {
         | "per-try-timeout-no-retry"
         | "per-try-idle-timeout"
         | "overflow-retry-after-5xx" => "retries",
-        "subset-not-found" => "subsets",
         "overflow-connection-pools" => "max_connection_pools",
         _ => return None,
     })
@@ -172,6 +172,29 @@ pub(super) async fn script(name: &str) -> Option<Script> {
                 hashing: ConsistentHashing::default(),
             };
         }),
+        "subset-not-found" => Script::to(name, nowhere)
+            .policy(|policy| {
+                let selector = SubsetSelector {
+                    keys: Box::from(["v".to_owned()]),
+                    fallback: SubsetFallback::NotDefined,
+                    single_host_per_subset: false,
+                };
+                policy.subsets = Some(SubsetPolicy {
+                    fallback: SubsetFallback::None,
+                    default_subset: BTreeMap::new(),
+                    selectors: Box::from([selector]),
+                    locality_weight_aware: false,
+                    scale_locality_weight: false,
+                    panic_mode_any: false,
+                    list_as_any: false,
+                    metadata_fallback_list: false,
+                    allow_redundant_keys: false,
+                });
+            })
+            .route(|action| {
+                let wanted = MetadataMatch(Box::from([("v".into(), destrier_policy::Value::String("9".into()))]));
+                action.metadata_match = Some(Arc::new(wanted));
+            }),
         "drop-overload" => {
             let drop = DropOverload { category: "c".into(), share: Percent::HUNDRED };
             Script { drop: Some(drop), ..Script::to(name, nowhere) }
@@ -302,111 +325,7 @@ fn unhealthy(name: &str, change: impl FnOnce(&mut ClusterPolicy)) -> Script {
     Script { health: Health::Bad, ..script.policy(change) }
 }
 
-/// How a host ends a connection.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum End {
-    AtOnce,
-    Closes,
-    Resets,
-    Stays,
-}
-
-/// A host that reads a request, answers these bytes, and ends in this way.
-async fn answering(answer: impl AsRef<[u8]>, end: End) -> SocketAddr {
-    let answer = Bytes::copy_from_slice(answer.as_ref());
-    let backend = Backend::start(move |mut peer| {
-        let answer = answer.clone();
-        async move {
-            if end == End::AtOnce {
-                return;
-            }
-            let _ = peer.request().await;
-            peer.send(&answer).await;
-            match end {
-                End::Stays => peer.closed().await,
-                End::Resets => {
-                    // What was sent must be read before the reset, which discards it.
-                    tokio::time::sleep(Duration::from_millis(50)).await;
-                    peer.reset();
-                }
-                End::Closes | End::AtOnce => {}
-            }
-        }
-    })
-    .await;
-    backend.address
-}
-
-async fn silent() -> SocketAddr {
-    answering("", End::Stays).await
-}
-
-/// A host that answers later than 250 ms.
-async fn late() -> SocketAddr {
-    let backend = Backend::start(|mut peer| async move {
-        while peer.request().await.is_some() {
-            tokio::time::sleep(SHORT).await;
-            peer.send("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nlate\n").await;
-        }
-    })
-    .await;
-    backend.address
-}
-
-/// A host that sends this to whoever connects.
-async fn babbling(bytes: impl AsRef<[u8]>) -> SocketAddr {
-    let bytes = Bytes::copy_from_slice(bytes.as_ref());
-    let backend = Backend::start(move |mut peer| {
-        let bytes = bytes.clone();
-        async move {
-            peer.send(&bytes).await;
-            peer.closed().await;
-        }
-    })
-    .await;
-    backend.address
-}
-
-/// An HTTP/2 host that answers each request with these frames, and then ends the connection or not.
-async fn frames<A>(answer: A, end: End) -> SocketAddr
-where
-    A: Fn(u32) -> Vec<Frame> + Clone + Send + 'static,
-{
-    let any = ([127, 0, 0, 1], 0).into();
-    let serve = move |conn: RawConn| {
-        let answer = answer.clone();
-        async move {
-            let mut raw = RawH2::accept(conn, &[]).await?;
-            while let Some(request) = raw.find(|frame| frame.kind == kind::HEADERS).await? {
-                raw.send(&answer(request.stream)).await?;
-                if end == End::Closes {
-                    break;
-                }
-            }
-            Ok(())
-        }
-    };
-    let peer = RawPeer::start(any, serve).expect("port 0 is always free");
-    let address = peer.addr();
-    // It ends with the runtime of the test.
-    std::mem::forget(peer);
-    address
-}
-
 async fn resetting(name: &str, code: u32) -> Script {
     Script::to(name, frames(move |stream| vec![Frame::reset(stream, code)], End::Stays).await)
         .http2()
-}
-
-/// Where nobody answers: a queue of one that is full, so that the system drops requests to connect.
-async fn unanswered() -> (SocketAddr, impl Send) {
-    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None);
-    let socket = socket.expect("a socket");
-    let any: SocketAddr = ([127, 0, 0, 1], 0).into();
-    socket.bind(&any.into()).expect("port 0 is always free");
-    socket.listen(0).expect("it is bound");
-    let address = socket.local_addr().ok().and_then(|address| address.as_socket());
-    let address = address.expect("it is bound");
-    let queued = TcpStream::connect(address).await.expect("there is one place");
-    (address, (socket, queued))
 }
