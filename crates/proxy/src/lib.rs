@@ -4,9 +4,10 @@
 //!   fewest, and drains. A connection stays on its worker, and so does the upstream connection it uses.
 //! * This crate must never know protobuf or xDS, and decides nothing about hosts: below the router
 //!   everything is `destrier_upstream::Forward`.
-//! * Not in force yet: `max_stream_duration` of a cluster; `expect: 100-continue` and extended CONNECT over
-//!   HTTP/2; `per_connection_buffer_limit` below 64 KiB for TCP, and at all for HTTP/2, where windows limit
-//!   what comes in and hyper lets 400 KiB of a stream wait.
+//! * Not in force yet: the `100 Continue` of a cluster (`proxy_100_continue` passes `expect` on, and clients
+//!   are told at once to go on); `expect: 100-continue` and extended CONNECT over HTTP/2;
+//!   `per_connection_buffer_limit` below 64 KiB for TCP, and at all for HTTP/2, where windows limit what
+//!   comes in and hyper lets 400 KiB of a stream wait.
 //! * Start reading at [`Proxy`], then `connection` (what a connection is), `http1` and `http2` (the two
 //!   codecs), then `stack` (what happens to each request, one directory per layer), then `tcp`.
 
