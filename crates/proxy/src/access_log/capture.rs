@@ -3,8 +3,7 @@
 use std::ops::Range;
 
 use destrier_policy::{
-    AccessLogFilter, ByteCount, Format, FormatOperator, FormatPart, HeaderKey, HostHeader,
-    PathHeader,
+    AccessLogFilter, ByteCount, Format, FormatOperator, HeaderKey, HostHeader, PathHeader,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode};
 use smallvec::SmallVec;
@@ -45,17 +44,6 @@ impl Wanted {
     pub(crate) fn add_format(&mut self, format: &Format) {
         self.something = true;
         format.operators(&mut |operator| self.add_operator(operator));
-    }
-
-    /// What a format string mentions.
-    #[allow(dead_code, reason = "for headers that are added to answers")]
-    pub(crate) fn add_parts(&mut self, parts: &[FormatPart]) {
-        self.something = true;
-        for part in parts {
-            if let FormatPart::Operator(operator, _) = part {
-                self.add_operator(operator);
-            }
-        }
     }
 
     /// What a filter looks at.

@@ -30,7 +30,6 @@ pub(crate) struct HttpLine<'a> {
 
 impl<'a> HttpLine<'a> {
     /// A request on its way.
-    #[allow(dead_code, reason = "for headers and bodies that are made of requests")]
     pub(crate) fn on_its_way(exchange: &'a Exchange, heads: Heads<'a>, now: Instant) -> Self {
         Self { exchange, heads, now, kind: AccessLogType::NotSet, local_reply: b"" }
     }

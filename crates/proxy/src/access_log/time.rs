@@ -107,7 +107,7 @@ impl Moment {
     fn significant(self) -> u8 {
         let mut nanos = self.nanos;
         let mut digits = 9;
-        while digits > 0 && nanos % 10 == 0 {
+        while digits > 0 && nanos.is_multiple_of(10) {
             nanos /= 10;
             digits -= 1;
         }
