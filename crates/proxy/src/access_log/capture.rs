@@ -3,7 +3,8 @@
 use std::ops::Range;
 
 use destrier_policy::{
-    AccessLogFilter, ByteCount, Format, FormatOperator, HeaderKey, HostHeader, PathHeader,
+    AccessLogFilter, ByteCount, Format, FormatOperator, FormatPart, HeaderKey, HostHeader,
+    PathHeader,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode};
 use smallvec::SmallVec;
@@ -44,6 +45,16 @@ impl Wanted {
     pub(crate) fn add_format(&mut self, format: &Format) {
         self.something = true;
         format.operators(&mut |operator| self.add_operator(operator));
+    }
+
+    /// What a format string mentions.
+    pub(crate) fn add_parts(&mut self, parts: &[FormatPart]) {
+        self.something = true;
+        for part in parts {
+            if let FormatPart::Operator(operator, _) = part {
+                self.add_operator(operator);
+            }
+        }
     }
 
     /// What a filter looks at.
