@@ -8,6 +8,8 @@
 //!   are told at once to go on); `expect: 100-continue` and extended CONNECT over HTTP/2;
 //!   `per_connection_buffer_limit` below 64 KiB for TCP, and at all for HTTP/2, where windows limit what
 //!   comes in and hyper lets 400 KiB of a stream wait.
+//! * Of access logs: no lines at intervals; of an HTTP request no bytes on the wire and no points in time of
+//!   its connection to the host (such operators write `-`); local times are written in UTC (`+0000`).
 //! * Start reading at [`Proxy`], then `connection` (what a connection is), `http1` and `http2` (the two
 //!   codecs), then `stack` (what happens to each request, one directory per layer), then `tcp`.
 
