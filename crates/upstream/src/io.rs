@@ -143,6 +143,25 @@ impl Stream {
         Poll::Ready(Ok(()))
     }
 
+    /// Reads into a [`ReadBuf`], which must have room. Nothing read is the end of the stream.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn poll_read_into(
+        &self,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        loop {
+            match either!(self, socket => socket.try_read_buf(buffer)) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    ready!(either!(self, socket => socket.poll_read_ready(cx)))?;
+                }
+                other => return Poll::Ready(other.map(drop)),
+            }
+        }
+    }
+
     /// Ends the writing direction (FIN); reading goes on.
     ///
     /// # Errors

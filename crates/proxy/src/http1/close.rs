@@ -28,7 +28,7 @@ pub(super) fn reset_at_close(stream: &Stream) {
 
 /// How the client took the end of its connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Farewell {
+pub(crate) enum Farewell {
     /// It closed its side, or went on sending too much.
     Said,
     /// It was silent for the whole patience.
@@ -38,7 +38,7 @@ pub(super) enum Farewell {
 /// Says that nothing more comes and reads what the client still sends, for as long as `patience`
 /// (`delayed_close_timeout`): closing a socket with unread bytes resets it, and the reset may overtake the
 /// answer.
-pub(super) async fn linger(
+pub(crate) async fn linger(
     mut reader: Reader,
     mut alarm: Alarm,
     patience: Option<Duration>,

@@ -14,6 +14,8 @@ mod reading;
 mod request;
 mod server;
 
+pub(crate) use close::linger;
+
 use crate::connection::HttpConnection;
 
 /// What is read at first to find out the version.

@@ -13,7 +13,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 /// Reads `first`, then from the socket.
 pub(super) struct Rewound {
     pub(super) first: BytesMut,
-    pub(super) stream: Stream,
+    /// Shared with who closes it.
+    pub(super) stream: Arc<Stream>,
     /// Set when the client has ended the connection.
     pub(super) ended: Arc<AtomicBool>,
 }
@@ -34,7 +35,7 @@ impl AsyncRead for Rewound {
     ) -> Poll<io::Result<()>> {
         if self.first.is_empty() {
             let before = buffer.filled().len();
-            let read = AsyncRead::poll_read(Pin::new(&mut self.stream), cx, buffer);
+            let read = self.stream.poll_read_into(cx, buffer);
             self.note(&read);
             if read.is_ready() && buffer.filled().len() == before {
                 self.ended.store(true, Ordering::Relaxed);
@@ -53,34 +54,34 @@ impl AsyncRead for Rewound {
 
 impl AsyncWrite for Rewound {
     fn poll_write(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let written = AsyncWrite::poll_write(Pin::new(&mut self.stream), cx, bytes);
+        let written = self.stream.poll_write(cx, bytes);
         self.note(&written);
         written
     }
 
     fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let written = AsyncWrite::poll_write_vectored(Pin::new(&mut self.stream), cx, slices);
+        let written = self.stream.poll_write_vectored(cx, slices);
         self.note(&written);
         written
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
+        true
     }
 
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        AsyncWrite::poll_flush(Pin::new(&mut self.stream), cx)
+    fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
     }
 
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        AsyncWrite::poll_shutdown(Pin::new(&mut self.stream), cx)
+    fn poll_shutdown(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(self.stream.shutdown_write())
     }
 }

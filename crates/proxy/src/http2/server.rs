@@ -8,6 +8,7 @@ use std::task::Poll;
 
 use bytes::{BufMut, BytesMut};
 use destrier_policy::UnderscorePolicy;
+use destrier_upstream::h1::Reader;
 use destrier_upstream::{Body, Forward, ResponseFlag};
 use http::header::{COOKIE, HOST, HeaderMap, HeaderValue};
 use http::{Request, Response};
@@ -25,6 +26,7 @@ use super::watch::OnWorker;
 use crate::alarm::Alarm;
 use crate::connection::{Ends, HttpConnection};
 use crate::exchange::{Exchange, Protocol};
+use crate::http1::linger;
 use crate::progress::RequestProgress;
 use crate::request_body::RequestBody;
 use crate::scope::HttpScope;
@@ -77,14 +79,16 @@ pub(crate) async fn serve(connection: HttpConnection) {
     if let Some(keepalive) = &policy.http2.keepalive {
         builder.keep_alive_interval(keepalive.interval).keep_alive_timeout(keepalive.timeout);
     }
-    let io = TokioIo::new(Rewound { first: buffer, stream, ended: gone });
+    let stream = Arc::new(stream);
+    let io = Rewound { first: buffer, stream: Arc::clone(&stream), ended: Arc::clone(&gone) };
+    let io = TokioIo::new(io);
     let service = {
         let shared = Arc::clone(&shared);
         // Boxed, as hyper and the runtime move a stream's future several times before it first runs and
         // once more at its end.
         service_fn(move |request| Box::pin(answer(Arc::clone(&shared), request)))
     };
-    let mut serving = pin!(builder.serve_connection(io, service));
+    let mut serving = Box::pin(builder.serve_connection(io, service));
     let mut drain_begun = pin!(drain.begun());
     let mut leaving = false;
     let mut idle_since = Instant::now();
@@ -128,10 +132,16 @@ pub(crate) async fn serve(connection: HttpConnection) {
             serving.as_mut().graceful_shutdown();
         }
     });
-    if let Err(error) = result.await
+    let result = result.await;
+    drop(serving);
+    if let Err(error) = result
         && is_protocol_error(&error)
     {
         scope.stats.downstream_cx_protocol_error.inc();
+        if !gone.load(Ordering::Relaxed) {
+            // A reset might overtake the GOAWAY that says why.
+            linger(Reader::new(stream), alarm, policy.delayed_close_timeout).await;
+        }
     }
 }
 
