@@ -125,6 +125,6 @@ fn a_tcp_proxy_hashes_the_address_of_its_client() {
     );
     assert!(of("").is_empty());
     let two = "cluster: a, hash_policy: [ { source_ip: {} }, { source_ip: {} } ]";
-    assert_eq!(faults(&tcp_text(two), ""), ["hash_policy"]);
-    assert_eq!(faults(&tcp_text("cluster: a, hash_policy: [ {} ]"), ""), ["hash_policy[0]"]);
+    assert_eq!(faults(&tcp_text(two), ""), ["~.hash_policy"]);
+    assert_eq!(faults(&tcp_text("cluster: a, hash_policy: [ {} ]"), ""), ["~.hash_policy[0]"]);
 }
