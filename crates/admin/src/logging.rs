@@ -44,7 +44,7 @@ pub(crate) fn page(sources: &Sources, query: &Query) -> Answer {
     match change(sources, query) {
         Ok(()) => Answer::ok(shown(sources)),
         Err(fault) => {
-            let text = format!("{}error: {fault}\n\n{USAGE}", shown(sources));
+            let text = format!("error: {fault}\n\n{USAGE}{}", shown(sources));
             Answer::text(StatusCode::BAD_REQUEST, text)
         }
     }

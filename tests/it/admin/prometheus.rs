@@ -121,7 +121,7 @@ async fn the_dashboard_asks_for_what_there_is() -> Result<()> {
     let grouping = regex::Regex::new(r"\bby\s*\(([^)]*)\)")?;
     for query in queries {
         let mut of_query: BTreeSet<&str> = BTreeSet::new();
-        for found in selector.captures_iter(&query) {
+        for found in selector.captures_iter(&grouping.replace_all(&query, "")) {
             let labels = known.get(&found[1]);
             let labels = labels.with_context(|| format!("{} of {query}", &found[1]))?;
             of_query.extend(labels);

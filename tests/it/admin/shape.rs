@@ -24,7 +24,7 @@ pub(crate) fn shape(path: &str, content_type: &str, body: &str) -> BTreeSet<Stri
         }
         ("/listeners", _) => body.lines().map(generalized).collect(),
         _ if body.contains("admin commands are:") => of_help(body),
-        ("/logging", _) if body.starts_with("active loggers") => of_loggers(body),
+        ("/logging", _) if body.contains("active loggers:") => of_loggers(body),
         _ => [format!("text {body:?}")].into(),
     }
 }
@@ -183,10 +183,8 @@ fn of_help(page: &str) -> BTreeSet<String> {
     paths.filter_map(|line| Some(format!("/{}", line.split_once(':')?.0))).collect()
 }
 
-/// Each logger, and what is said behind them.
+/// Each logger, and the fault that is named.
 fn of_loggers(page: &str) -> BTreeSet<String> {
-    let mut lines = page.lines();
-    let loggers: Vec<&str> = lines.by_ref().take_while(|line| !line.is_empty()).collect();
-    let said: Vec<&str> = lines.take_while(|line| !line.is_empty()).collect();
-    loggers.into_iter().map(str::to_owned).chain([format!("said {said:?}")]).collect()
+    let told = |line: &&str| line.starts_with("  ") || line.starts_with("error: ");
+    page.lines().filter(told).map(str::to_owned).collect()
 }

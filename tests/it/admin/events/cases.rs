@@ -130,7 +130,6 @@ pub(super) fn case(event: &str) -> Option<Result<Case, Why>> {
         "h2-rst-stream-cancel" => reset!(8),
         "h2-rst-stream-internal" => reset!(2),
         "h2-rst-stream-no-error" => reset!(0),
-        "h2-rst-stream-refused" => reset!(7),
         "h2-rst-stream-protocol" => reset!(1),
         "h2-rst-stream-enhance" => reset!(11),
         // `:status: 200`, a piece of the body, a reset.
@@ -143,7 +142,7 @@ pub(super) fn case(event: &str) -> Option<Result<Case, Why>> {
             script(Script::FramesAndClose(&[(7, 0, 0, &[0, 0, 0, 0, 0, 0, 0, 2])]))
         }
         "h2-close" => script(Script::FramesAndClose(&[])),
-        "h2-garbage" => script(Script::Frames(&[(0xff, 0xff, 0xffff_ffff, b"nonsense")])),
+        "h2-garbage" => script(Script::AnswerAndStay(b"\xff\xff\xffnonsense nonsense")),
         "h2-to-h1-upstream" => {
             script(Script::AnswerAndStay(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n"))
         }
@@ -185,6 +184,7 @@ fn why_not(event: &str) -> Option<Why> {
         "connect-timeout" => {
             Why::Departs("nothing on loopback swallows a SYN; `upstream` tests it")
         }
+        "h2-rst-stream-refused" => Why::Departs("a request that was not processed is sent again"),
         "overflow-connection-pools" => Why::Departs("pools are not limited"),
         "grpc-upstream-ok" | "grpc-upstream-unavailable" | "grpc-upstream-trailers-only" => {
             Why::Waits("a gRPC client in these tests")
