@@ -58,7 +58,7 @@ pub(crate) const KEYS: &[(&str, &str, Why)] = &[
     (
         "live GET /clusters",
         "",
-        Departs("counted before traffic: Envoy counts a connection of its own"),
+        Departs("the stream to the control plane is not counted for its cluster"),
     ),
     (
         "/listeners",
