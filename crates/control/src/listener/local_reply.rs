@@ -50,8 +50,7 @@ fn mapper(
         }
     };
     let code = status_code.map(|code| code.value);
-    let status =
-        code.and_then(|code| report.check(&path.field("status_code"), status_of(code)));
+    let status = code.and_then(|code| report.check(&path.field("status_code"), status_of(code)));
     let body = body.as_ref().and_then(|body| report.check(&path.field("body"), inline(body)));
     let added = additions(headers_to_add, &path.field("headers_to_add"), report);
     let body_format_path = path.field("body_format_override");

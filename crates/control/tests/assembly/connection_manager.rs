@@ -5,8 +5,8 @@ use std::time::Duration;
 use destrier_control::{Rejection, TranslatedListener, translate_listener};
 use destrier_envoy_json::{UnknownFields, parse_bootstrap};
 use destrier_policy::{
-    AccessLogFilter, Cidr, Comparison, ComparisonOp, EscapedSlashes, ForwardClientCert, HcmPolicy, HeaderCase, HostForm, ListenerFilter,
-    PathForm, Scheme, ServerHeader, StripPort,
+    AccessLogFilter, Cidr, Comparison, ComparisonOp, EscapedSlashes, ForwardClientCert, HcmPolicy,
+    HeaderCase, HostForm, ListenerFilter, PathForm, Scheme, ServerHeader, StripPort,
 };
 
 /// A connection manager with further fields, in YAML.

@@ -2,7 +2,7 @@
 //! Envoy 1.40.
 
 use destrier_policy::{
-    AddressForm, Cidr, EscapedSlashes, ForwardClientCert, Format, FormatOperator, FormatPart,
+    AddressForm, Cidr, EscapedSlashes, Format, FormatOperator, FormatPart, ForwardClientCert,
     HcmPolicy, HeaderCase, JsonTemplate, PathForm, Peer, Scheme, ServerHeader, StripPort,
     UpstreamProtocol,
 };
@@ -113,11 +113,10 @@ async fn the_log_says_whom_the_request_is_from() {
     let rig = rig(|policy| {
         let mut one = log.policies().into_vec().remove(0);
         let remote = FormatOperator::Address(Peer::DownstreamRemote, AddressForm::Whole);
-        let direct = FormatOperator::Address(
-            Peer::DownstreamDirectRemote,
-            AddressForm::WithoutPort(None),
-        );
-        let field = |operator| JsonTemplate::Text(Box::from([FormatPart::Operator(operator, None)]));
+        let direct =
+            FormatOperator::Address(Peer::DownstreamDirectRemote, AddressForm::WithoutPort(None));
+        let field =
+            |operator| JsonTemplate::Text(Box::from([FormatPart::Operator(operator, None)]));
         let fields = [("remote".into(), field(remote)), ("direct".into(), field(direct))];
         one.format = Format::json(JsonTemplate::Object(Box::from(fields)));
         policy.access_log = Box::from([one]);

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use destrier_policy::{
-    AccessLogFilter, AppendAction, Comparison, ComparisonOp, DirectResponse, Format, FormatOperator,
-    FormatPart, HcmPolicy, HeaderAddition, HeaderFormat, HeaderKey, HeaderMutation, HeaderPick,
-    JsonTemplate, LocalReplyMapper, LocalReplyPolicy, RouteAction, UpstreamProtocol,
+    AccessLogFilter, AppendAction, Comparison, ComparisonOp, DirectResponse, Format,
+    FormatOperator, FormatPart, HcmPolicy, HeaderAddition, HeaderFormat, HeaderKey, HeaderMutation,
+    HeaderPick, JsonTemplate, LocalReplyMapper, LocalReplyPolicy, RouteAction, UpstreamProtocol,
 };
 use http::{HeaderName, StatusCode};
 
@@ -74,8 +74,7 @@ fn wording(policy: &mut HcmPolicy) {
 
 async fn rig() -> Rig {
     let direct = DirectResponse { status: StatusCode::OK, body: Arc::from(&b"hello"[..]) };
-    let routes =
-        vec![route("/dead", forward("c")), route("/direct", RouteAction::Direct(direct))];
+    let routes = vec![route("/dead", forward("c")), route("/direct", RouteAction::Direct(direct))];
     // Nobody listens there.
     let dead = ([127, 0, 0, 1], 1).into();
     Rig::builder()
@@ -105,8 +104,7 @@ async fn the_first_mapper_whose_filter_holds_words_a_reply() {
 #[tokio::test]
 async fn a_grpc_client_reads_the_body_as_message() {
     let rig = rig().await;
-    let reply =
-        ask(&rig, "GET /dead HTTP/1.1\r\nhost: h\r\ncontent-type: application/grpc").await;
+    let reply = ask(&rig, "GET /dead HTTP/1.1\r\nhost: h\r\ncontent-type: application/grpc").await;
     assert_eq!((reply.status, reply.header("grpc-status")), (200, Some("2")));
     assert_eq!(reply.header("x-mapped"), Some("503/UF"));
     assert_eq!(reply.header("content-type"), Some("application/grpc"));
