@@ -56,7 +56,7 @@ const fn changes(
 
 /// Every path, in the order of `/help`.
 pub(crate) const PAGES: &[Page] = &[
-    shows("/", "home page: what runs, and what is unwell", &[], |s, q| home::page(s, q)),
+    shows("/", "home page: what runs, and what is unwell", &[], home::page),
     changes("/allocprofiler", "not supported", ENABLE, |s, q| unavailable::alloc_profiler(s, q)),
     shows(
         "/breakers",
