@@ -51,8 +51,9 @@ impl<R: Resolve> Resolver<R> {
         let mut old = std::mem::take(&mut self.tasks);
         for target in targets {
             let key = (target.cluster.clone(), target.host.clone());
-            let running = old.remove(&key).filter(|(known, _)| *known == target);
-            let running = running.unwrap_or_else(|| {
+            // One that is wanted otherwise stays among the old, whose tasks end.
+            let same = old.get(&key).is_some_and(|(known, _)| *known == target);
+            let running = same.then(|| old.remove(&key)).flatten().unwrap_or_else(|| {
                 let (asked, answers) = (Arc::clone(&self.asked), self.answers.clone());
                 let task = tokio::spawn(resolve(asked, target.clone(), answers));
                 (target, task.abort_handle())

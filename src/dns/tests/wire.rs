@@ -53,7 +53,7 @@ async fn ask(name: &str, family: Family) -> Result<Found, String> {
 #[tokio::test]
 async fn addresses_come_with_their_least_ttl() {
     let found = ask("two.test", Family::V4).await.expect("there is an answer");
-    let addresses = ["10.0.0.1", "10.0.0.2"].map(|address| address.parse().expect("an address"));
+    let addresses: [IpAddr; 2] = [[10, 0, 0, 1].into(), [10, 0, 0, 2].into()];
     assert_eq!(found.addresses, addresses);
     assert_eq!(found.ttl, Some(Duration::from_secs(20)));
 }
