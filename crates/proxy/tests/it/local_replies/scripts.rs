@@ -192,7 +192,10 @@ pub(super) async fn script(name: &str) -> Option<Script> {
                 });
             })
             .route(|action| {
-                let wanted = MetadataMatch(Box::from([("v".into(), destrier_policy::Value::String("9".into()))]));
+                let wanted = MetadataMatch(Box::from([(
+                    "v".into(),
+                    destrier_policy::Value::String("9".into()),
+                )]));
                 action.metadata_match = Some(Arc::new(wanted));
             }),
         "drop-overload" => {
