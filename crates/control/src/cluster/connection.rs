@@ -44,8 +44,6 @@ pub(super) fn bind(
 
 /// Values that would be wrong if they were used.
 pub(super) fn check_tolerated(cluster: &Cluster, reader: &mut Reader<'_, '_>) {
-    let interval = cluster.cleanup_interval.as_ref();
-    reader.read("cleanup_interval", interval, proto::positive_duration);
     if let Some(policy) = &cluster.preconnect_policy {
         let mut reader = reader.field("preconnect_policy");
         let upstream = policy.per_upstream_preconnect_ratio.as_ref();

@@ -7,7 +7,7 @@ use envoy_types::pb::envoy::config::cluster::v3::{
     circuit_breakers::thresholds::RetryBudget, cluster::*, load_balancing_policy::Policy,
 };
 use envoy_types::pb::envoy::config::core::v3::{
-    BindConfig, ConfigSource, Metadata, TcpKeepalive, TransportSocket, config_source,
+    BindConfig, ConfigSource, DnsResolutionConfig, DnsResolverOptions, Metadata, TcpKeepalive, TransportSocket, config_source,
     transport_socket,
 };
 
@@ -44,7 +44,7 @@ tables! {
         dns_lookup_family: InForce,
         dns_resolvers: InForce "deprecated for typed_dns_resolver_config",
         use_tcp_for_dns_lookups: InForce "deprecated for typed_dns_resolver_config",
-        dns_resolution_config: InForce "deprecated for typed_dns_resolver_config",
+        dns_resolution_config: InForce nested "deprecated for typed_dns_resolver_config",
         typed_dns_resolver_config: InForce "of c-ares: servers, TCP, search domains; other types ask the system's servers",
         wait_for_warm_on_init: InForce,
         outlier_detection: Later nested,
@@ -178,6 +178,16 @@ tables! {
     message Metadata {
         filter_metadata: InForce,
         typed_filter_metadata: Tolerated,
+    }
+
+    message DnsResolutionConfig {
+        resolvers: InForce,
+        dns_resolver_options: InForce nested,
+    }
+
+    message DnsResolverOptions {
+        use_tcp_for_dns_lookups: InForce,
+        no_default_search_domain: InForce,
     }
 
     message UpstreamConnectionOptions {

@@ -234,7 +234,7 @@ tables! {
     message TcpProxy {
         stat_prefix: InForce,
         on_demand: Refused,
-        metadata_match: InForce "namespace envoy.lb",
+        metadata_match: InForce nested "namespace envoy.lb",
         idle_timeout: InForce,
         downstream_idle_timeout: Later,
         upstream_idle_timeout: Later,
@@ -266,7 +266,7 @@ tables! {
     message ClusterWeight {
         name: InForce,
         weight: InForce,
-        metadata_match: InForce "namespace envoy.lb",
+        metadata_match: InForce nested "namespace envoy.lb",
     }
 
     message HcmAccessLogOptions {

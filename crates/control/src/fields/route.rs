@@ -15,7 +15,9 @@ use envoy_types::pb::envoy::config::route::v3::{
     route_action::{
         ClusterSpecifier, HashPolicy, HostRewriteSpecifier, MaxStreamDuration, RequestMirrorPolicy,
         UpgradeConfig,
-        hash_policy::{Cookie, Header, PolicySpecifier},
+        hash_policy::{
+            ConnectionProperties, Cookie, CookieAttribute, Header, PolicySpecifier, QueryParameter,
+        },
     },
     route_match::PathSpecifier,
     weighted_cluster::{ClusterWeight, RandomValueSpecifier, cluster_weight},
@@ -217,7 +219,7 @@ tables! {
 
     message RouteAction {
         cluster_not_found_response_code: InForce,
-        metadata_match: InForce "namespace envoy.lb",
+        metadata_match: InForce nested "namespace envoy.lb",
         prefix_rewrite: InForce,
         regex_rewrite: InForce nested,
         path_rewrite_policy: Refused,
@@ -279,7 +281,7 @@ tables! {
         name: InForce,
         cluster_header: Refused,
         weight: InForce,
-        metadata_match: InForce "namespace envoy.lb",
+        metadata_match: InForce nested "namespace envoy.lb",
         request_headers_to_add: InForce nested,
         request_headers_to_remove: InForce,
         response_headers_to_add: InForce nested,
@@ -318,8 +320,8 @@ tables! {
     oneof policy_specifier: PolicySpecifier {
         Header "header": InForce nested,
         Cookie "cookie": InForce nested,
-        ConnectionProperties "connection_properties": InForce,
-        QueryParameter "query_parameter": InForce,
+        ConnectionProperties "connection_properties": InForce nested,
+        QueryParameter "query_parameter": InForce nested,
         FilterState "filter_state": Tolerated "no filter sets any, so that it gives no hash",
     }
 
@@ -332,6 +334,19 @@ tables! {
         name: InForce,
         ttl: InForce "in whole seconds",
         path: InForce,
-        attributes: InForce,
+        attributes: InForce nested,
+    }
+
+    message CookieAttribute {
+        name: InForce,
+        value: InForce,
+    }
+
+    message ConnectionProperties {
+        source_ip: InForce,
+    }
+
+    message QueryParameter {
+        name: InForce,
     }
 }

@@ -1,13 +1,11 @@
 //! Clusters that are accepted, and what they mean: defaults, and the edges that Envoy 1.40 accepts too.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use destrier_control::LoadAssignment;
 use destrier_policy::{
-    ClusterPolicy, ConsistentHashing, Discovery, DnsFamily, DnsOptions, DnsServers, FieldStanding,
-    HashFunction, LbPolicy, LocalityLb, Percent, Selection, SlowStart, TransportSocket,
-    UpstreamProtocol,
+    ClusterPolicy, ConsistentHashing, Discovery, FieldStanding, HashFunction, LbPolicy, LocalityLb,
+    Percent, Selection, SlowStart, TransportSocket, UpstreamProtocol,
 };
 use envoy_types::pb::envoy::config::cluster::v3::{Cluster, Filter};
 use envoy_types::pb::google::protobuf::Any;
@@ -18,7 +16,7 @@ use crate::parse::{cluster, message, yaml};
 const LB: &str = "type.googleapis.com/envoy.extensions.load_balancing_policies";
 const HTTP: &str = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
 
-fn policy(fields: &str) -> ClusterPolicy {
+pub(crate) fn policy(fields: &str) -> ClusterPolicy {
     cluster(fields).unwrap_or_else(|faults| panic!("{fields}: {faults:#?}")).policy
 }
 
@@ -71,78 +69,6 @@ fn a_static_cluster_keeps_an_address_that_stands_twice() {
         panic!("a static assignment")
     };
     assert_eq!(set.len(), 2);
-}
-
-#[test]
-fn dns_clusters_bring_names() {
-    let translated = cluster(
-        "type: STRICT_DNS, dns_refresh_rate: 7s, dns_jitter: 0.1s, dns_lookup_family: V4_ONLY,
-         respect_dns_ttl: true, wait_for_warm_on_init: false,
-         load_assignment: {cluster_name: c, policy: {overprovisioning_factor: 150}, endpoints: [
-           {priority: 1, lb_endpoints: [
-             {load_balancing_weight: 5, endpoint: {address: {socket_address: {address: a.example, port_value: 80}}}},
-             {endpoint: {hostname: h, address: {socket_address: {address: 10.0.0.9, port_value: 81}}}}]}]}",
-    )
-    .expect("valid");
-    let seconds = Duration::from_secs;
-    assert_eq!(
-        translated.policy.discovery,
-        Discovery::StrictDns(DnsOptions {
-            refresh_rate: seconds(7),
-            failure_backoff: None,
-            jitter: Duration::from_millis(100),
-            respect_ttl: true,
-            family: DnsFamily::V4Only,
-            wait_for_warm: false,
-            servers: DnsServers::default(),
-        })
-    );
-    let Some(LoadAssignment::Dns(names)) = translated.load_assignment else { panic!("names") };
-    let found: Vec<_> = names.names().map(|name| (&*name.name, name.port)).collect();
-    assert_eq!(found, [("a.example", 80), ("10.0.0.9", 81)]);
-
-    // Two addresses of the first, one of them twice; the second is its own answer.
-    let address = |text: &str| text.parse::<IpAddr>().expect("an address");
-    let set = names.resolve(|name| match name.name.parse() {
-        Ok(own) => vec![own],
-        Err(_) => vec![address("10.0.0.1"), address("10.0.0.2"), address("10.0.0.1")],
-    });
-    assert_eq!(set.overprovisioning_factor, 150);
-    let found: Vec<_> = set
-        .iter()
-        .map(|(group, host)| {
-            (group.priority, host.address.to_string(), &*host.hostname, host.weight)
-        })
-        .collect();
-    assert_eq!(
-        found,
-        [
-            (1, "10.0.0.1:80".to_owned(), "a.example", 5),
-            (1, "10.0.0.2:80".to_owned(), "a.example", 5),
-            (1, "10.0.0.9:81".to_owned(), "h", 1),
-        ]
-    );
-}
-
-#[test]
-fn original_destination_has_its_options() {
-    let options = |fields: &str| {
-        let policy = policy(&format!("type: ORIGINAL_DST, lb_policy: CLUSTER_PROVIDED, {fields}"));
-        assert_eq!(policy.lb, LbPolicy::ClusterProvided);
-        let Discovery::OriginalDst(options) = policy.discovery else { panic!("it is one") };
-        (options.header.map(|name| name.to_string()), options.port, options.cleanup_interval)
-    };
-    let config = |fields: &str| options(&format!("original_dst_lb_config: {{{fields}}}"));
-    let default = Duration::from_secs(5);
-    let usual = Some("x-envoy-original-dst-host".to_owned());
-    assert_eq!(options("cleanup_interval: 2s"), (None, None, Duration::from_secs(2)));
-    assert_eq!(config("upstream_port_override: 0"), (None, None, default));
-    assert_eq!(
-        config("use_http_header: true, upstream_port_override: 81"),
-        (usual, Some(81), default)
-    );
-    let own = Some("x-host".to_owned());
-    assert_eq!(config("use_http_header: true, http_header_name: X-Host"), (own, None, default));
 }
 
 #[test]

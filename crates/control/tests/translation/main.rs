@@ -2,6 +2,7 @@
 
 mod accepted;
 mod damaged;
+mod discovery;
 mod effect;
 mod endpoints;
 mod fields;
