@@ -17,7 +17,8 @@ use std::time::Instant;
 
 use destrier_balance::{Balancer, Health, LbState, Preference, slow_start_factor};
 use destrier_policy::{
-    Address, ClusterName, ClusterPolicy, Discovery, DropOverload, EndpointSet, LbPolicy, RoutingPriority,
+    Address, ClusterName, ClusterPolicy, Discovery, DropOverload, EndpointSet, LbPolicy,
+    RoutingPriority,
 };
 
 use crate::{Caller, Host, HostState, Limit, StatValue, StatVisitor};

@@ -7,8 +7,8 @@ use envoy_types::pb::envoy::config::cluster::v3::{
     circuit_breakers::thresholds::RetryBudget, cluster::*, load_balancing_policy::Policy,
 };
 use envoy_types::pb::envoy::config::core::v3::{
-    BindConfig, ConfigSource, DnsResolutionConfig, DnsResolverOptions, Metadata, TcpKeepalive, TransportSocket, config_source,
-    transport_socket,
+    BindConfig, ConfigSource, DnsResolutionConfig, DnsResolverOptions, Metadata, TcpKeepalive,
+    TransportSocket, config_source, transport_socket,
 };
 
 use super::{row, tables, within};
