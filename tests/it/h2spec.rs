@@ -2,13 +2,14 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use destrier::demo::config::{http_manager, listener};
+use destrier::demo::config::{http_manager, listener, route, static_cluster};
 use destrier::demo::local::LocalAgent;
-use serde_json::json;
+use destrier_testkit::Backend;
 
-use crate::mesh::static_agent;
+use crate::mesh::{addresses, backends, static_agent};
 
 const MODULE: &str = "github.com/summerwind/h2spec/cmd/h2spec@v2.2.1+incompatible";
 
@@ -39,14 +40,15 @@ fn h2spec() -> Option<PathBuf> {
     Some(built)
 }
 
-async fn agent(codec: &str) -> Result<LocalAgent> {
-    let answer = json!({
-        "match": { "prefix": "/" },
-        "direct_response": { "status": 200, "body": { "inline_string": "an answer" } },
-    });
-    let mut manager = http_manager("ingress", &[answer]);
+/// How long an answer is held back. Many cases send a request and then a fault: an answer that is quicker
+/// than the fault ends the stream in order, and the fault is none any more.
+const DELAY: Duration = Duration::from_millis(50);
+
+async fn agent(codec: &str, backends: &[Backend]) -> Result<LocalAgent> {
+    let mut manager = http_manager("ingress", &[route("/", "service")]);
     manager["codec_type"] = codec.into();
-    static_agent(&[listener("http", &manager)], &[]).await
+    let clusters = [static_cluster("service", &addresses(backends))];
+    static_agent(&[listener("http", &manager)], &clusters).await
 }
 
 /// The failed cases by their descriptions, and how many there were.
@@ -83,8 +85,10 @@ async fn every_case_passes() -> Result<()> {
         println!("skipped: h2spec is not on PATH, and Go or its module cannot be had here");
         return Ok(());
     };
+    let backends = backends(["a"])?;
+    backends[0].update(|behaviour| behaviour.delay = DELAY);
     for (codec, known) in [("HTTP2", &[][..]), ("AUTO", &WHERE_DETECTED[..])] {
-        let agent = agent(codec).await?;
+        let agent = agent(codec, &backends).await?;
         let (failed, cases) = failures(program.clone(), &agent).await?;
         ensure!(cases > 140, "only {cases} cases were run");
         assert_eq!(failed, known, "{codec}");
