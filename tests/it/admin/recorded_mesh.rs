@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use destrier::demo::config::{Ads, with_control_plane};
-use destrier::demo::local::{LocalAgent, request};
+use destrier::demo::local::LocalAgent;
 use destrier_envoy_json::{Pool, UnknownFields};
 use destrier_mock_xds::{Behaviour, Changes, Listen, MockXds};
 use destrier_testkit::Backend;
@@ -117,12 +117,6 @@ impl RecordedMesh {
             statuses.push(answer.head.status.as_u16());
         }
         Ok(statuses)
-    }
-
-    /// A page of the admin port.
-    pub(crate) async fn page(&self, path: &str) -> Result<Value> {
-        let answer = request(self.agent.admin, path, "").await?;
-        Ok(serde_json::from_slice(&answer.body)?)
     }
 }
 

@@ -25,8 +25,8 @@ pub(super) fn visit(cluster: &Cluster, visit: &mut StatVisitor<'_>) {
     };
     // Of several tables Envoy shows the one that was built last: that of the least preferred priority.
     let levels = balancer.levels();
-    let tables = levels.iter().filter_map(|level| level.table.as_ref()?.stats);
-    let table = tables.last().unwrap_or_default();
+    let mut tables = levels.iter().rev().filter_map(|level| level.table.as_ref()?.stats);
+    let table = tables.next().unwrap_or_default();
     for (name, value) in names.iter().zip([table.size, table.min_per_host, table.max_per_host]) {
         if !name.is_empty() {
             visit(name, StatValue::Gauge(value));
