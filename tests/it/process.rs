@@ -64,12 +64,15 @@ impl Program {
                 _ => sleep(Duration::from_millis(5)).await,
             }
         }
+        let (_, address) = self.listeners().await?.into_iter().next().context("it listens")?;
+        Ok(address)
+    }
+
+    /// Where each of its listeners is.
+    pub(crate) async fn listeners(&self) -> Result<Vec<(String, SocketAddr)>> {
         let answer = self.admin("GET", "/listeners?format=json").await?;
         let (_, body) = answer.split_once("\r\n\r\n").context("the answer has a body")?;
-        let listeners: Value = serde_json::from_str(body)?;
-        let address = &listeners["listener_statuses"][0]["local_address"]["socket_address"];
-        let ip = address["address"].as_str().context("it listens on TCP")?;
-        Ok(format!("{ip}:{}", address["port_value"]).parse()?)
+        listeners(body.as_bytes())
     }
 
     /// Sends SIGTERM.
@@ -115,6 +118,19 @@ impl Drop for Program {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Names and addresses of `/listeners?format=json`, in its order.
+pub(crate) fn listeners(page: &[u8]) -> Result<Vec<(String, SocketAddr)>> {
+    let page: Value = serde_json::from_slice(page)?;
+    let all = page["listener_statuses"].as_array().context("no listeners")?;
+    let one = |listener: &Value| {
+        let address = &listener["local_address"]["socket_address"];
+        let ip = address["address"].as_str().context("it listens on TCP")?;
+        let name = listener["name"].as_str().context("it has a name")?;
+        Ok((name.to_owned(), format!("{ip}:{}", address["port_value"]).parse()?))
+    };
+    all.iter().map(one).collect()
 }
 
 async fn ask(socket: &Path, method: &str, path: &str) -> io::Result<String> {

@@ -120,9 +120,7 @@ impl HeaderMatcher {
         let plain = match (&self.condition, value) {
             (HeaderMatch::Present { wanted }, value) => value.is_some() == *wanted,
             // An absent header matches no condition, inverted or not (Envoy: HeaderUtility).
-            (_, None) => {
-                return self.invert && !matches!(self.condition, HeaderMatch::Present { .. });
-            }
+            (_, None) => return false,
             (HeaderMatch::String(matcher), Some(value)) => matcher.matches(value),
             (HeaderMatch::Range { start, end }, Some(value)) => std::str::from_utf8(value)
                 .ok()
@@ -217,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn an_absent_header_meets_an_inverted_condition() {
+    fn an_absent_header_meets_no_condition() {
         let mut matcher = HeaderMatcher {
             name: "x".into(),
             condition: HeaderMatch::String(StringMatcher::exact("1")),
@@ -225,8 +223,11 @@ mod tests {
             missing_is_empty: false,
         };
         assert!(
-            matcher.matches(None) && matcher.matches(Some(b"2")) && !matcher.matches(Some(b"1"))
+            !matcher.matches(None) && matcher.matches(Some(b"2")) && !matcher.matches(Some(b"1"))
         );
+        matcher.missing_is_empty = true;
+        assert!(matcher.matches(None));
+        matcher.missing_is_empty = false;
         matcher.invert = false;
         assert!(!matcher.matches(None));
         matcher.condition = HeaderMatch::Range { start: 1, end: 3 };

@@ -1,5 +1,6 @@
 //! Envoy as a process.
 
+use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -7,14 +8,26 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use destrier::demo::local::request;
+use destrier_testkit::RawResponse;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
 use crate::mesh::PATIENCE;
+use crate::process::listeners;
 
-/// The binary, if there is one.
-pub(super) fn find() -> Option<PathBuf> {
+/// The binary; says that `what` is skipped where there is none.
+pub(super) fn find_or_say(what: &str) -> io::Result<Option<PathBuf>> {
+    let found = find();
+    if found.is_none() {
+        // Not `eprintln`: what a test that passes prints is hidden, and this must be seen.
+        let said = format!("SKIPPED: {what} side by side: no Envoy here (set ENVOY_BIN)\n");
+        io::stderr().write_all(said.as_bytes())?;
+    }
+    Ok(found)
+}
+
+fn find() -> Option<PathBuf> {
     let cached = Path::new(env!("CARGO_MANIFEST_DIR")).join(".cache/envoy/envoy/_bin/envoy");
     let path = std::env::var_os("PATH").unwrap_or_default();
     let in_path = std::env::split_paths(&path).map(|folder| folder.join("envoy"));
@@ -39,6 +52,7 @@ impl Envoy {
             .arg("--admin-address-path")
             .arg(folder.path().join("admin"))
             .args(["--concurrency", "1", "--use-dynamic-base-id", "-l", "critical"])
+            .args(["--file-flush-interval-msec", "50"])
             .stdin(Stdio::null())
             .spawn()
             .with_context(|| format!("cannot run {}", binary.display()))?;
@@ -59,14 +73,20 @@ impl Envoy {
     }
 
     async fn first_listener(&self) -> Result<SocketAddr> {
-        let admin: SocketAddr =
-            std::fs::read_to_string(self.folder.path().join("admin"))?.trim().parse()?;
-        anyhow::ensure!(request(admin, "/ready", "").await?.head.status == 200, "not ready");
-        let page = request(admin, "/listeners?format=json", "").await?;
-        let page: Value = serde_json::from_slice(&page.body)?;
-        let address = &page["listener_statuses"][0]["local_address"]["socket_address"];
-        let ip = address["address"].as_str().context("no listener yet")?;
-        Ok(format!("{ip}:{}", address["port_value"]).parse()?)
+        anyhow::ensure!(self.admin("/ready").await?.head.status == 200, "not ready");
+        let page = self.admin("/listeners?format=json").await?;
+        let (_, address) = listeners(&page.body)?.into_iter().next().context("no listener yet")?;
+        Ok(address)
+    }
+
+    /// Where each of its listeners is.
+    pub(super) async fn listeners(&self) -> Result<Vec<(String, SocketAddr)>> {
+        listeners(&self.admin("/listeners?format=json").await?.body)
+    }
+
+    async fn admin(&self, path: &str) -> Result<RawResponse> {
+        let admin = std::fs::read_to_string(self.folder.path().join("admin"))?.trim().parse()?;
+        Ok(request(admin, path, "").await?)
     }
 }
 
