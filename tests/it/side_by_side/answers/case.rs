@@ -18,7 +18,7 @@ pub(super) enum Sent {
     /// HTTP/1, right or wrong.
     Text(Vec<u8>, AnswerTo),
     /// HTTP/2, from a client that knows how.
-    Streams(Request<Streamed>),
+    Streams(Box<Request<Streamed>>),
     /// HTTP/2 on stream 1, right or wrong.
     Frames(Vec<Frame>),
 }
@@ -80,7 +80,7 @@ impl On {
             .collect();
         let data = Bytes::copy_from_slice(data.as_bytes());
         let body = Streamed { data, trailers: (!trailers.is_empty()).then_some(trailers) };
-        let sent = Sent::Streams(request.body(body).expect("a request in the tables"));
+        let sent = Sent::Streams(Box::new(request.body(body).expect("a request in the tables")));
         Case { name, listener: self.0, sent }
     }
 

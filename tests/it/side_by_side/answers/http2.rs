@@ -129,7 +129,7 @@ fn wrong() -> Vec<Case> {
         with("frames-upgrade", &[("upgrade", "x")]),
         with("frames-te", &[("te", "gzip")]),
         with("frames-line-feed", &[("x-a", "1\n2")]),
-        with("frames-nul", &[("x-a", "1\02")]),
+        with("frames-nul", &[("x-a", "1\x002")]),
         with("frames-space-in-name", &[("x a", "1")]),
         with("frames-empty-name", &[("", "1")]),
         with("frames-other-host", &[("host", "other")]),

@@ -130,6 +130,8 @@ impl Peers {
             .map(|(name, manager)| {
                 let mut manager = manager.clone();
                 manager["access_log"] = log::to(logs);
+                // What is closed for a fault of the client is not to wait for it.
+                manager["delayed_close_timeout"] = "0.1s".into();
                 // Some routes name clusters that do not exist, which Envoy would refuse.
                 manager["route_config"]["validate_clusters"] = false.into();
                 listener(name, &manager)
