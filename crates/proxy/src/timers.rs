@@ -85,7 +85,10 @@ impl Timers {
         let response = response.map(|(timeout, end)| (end + timeout, Expired::Response));
         let idle = self.idle.map(|timeout| (moved + timeout, Expired::Idle));
         let duration = self.duration.map(|timeout| (self.started + timeout, Expired::Duration));
-        [request, response, idle, duration].into_iter().flatten().min_by_key(|(deadline, _)| *deadline)
+        [request, response, idle, duration]
+            .into_iter()
+            .flatten()
+            .min_by_key(|(deadline, _)| *deadline)
     }
 }
 
