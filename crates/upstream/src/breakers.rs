@@ -116,6 +116,11 @@ impl Meter {
         self.used.fetch_update(Ordering::AcqRel, Ordering::Relaxed, more).is_ok()
     }
 
+    /// Whether there is none and may be none.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.limit() == 0 && self.used() == 0
+    }
+
     /// One less.
     pub(crate) fn release(&self) {
         self.used.fetch_sub(1, Ordering::AcqRel);

@@ -88,6 +88,11 @@ impl Forward {
         Self { directory, worker }
     }
 
+    /// The cluster of a name, as it is now.
+    pub fn cluster(&self, name: &ClusterName) -> Option<Arc<Cluster>> {
+        self.directory.get(name.as_str())
+    }
+
     /// Sends a request and returns at the response's head. The `Host`/`:authority`, path and headers are
     /// sent as they are (hop-by-hop headers were removed by the caller; an allowed upgrade keeps its
     /// `upgrade` header, which is what asks for it; towards HTTP/2 it is dropped and the request is a

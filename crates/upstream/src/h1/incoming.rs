@@ -90,6 +90,8 @@ impl IncomingBody {
                 }
                 Ok(Decoded::Trailers(_)) if self.trailers == Trailers::Drop => {}
                 Ok(Decoded::Trailers(trailers)) => {
+                    // Nothing comes behind them, and not everybody asks.
+                    self.end(cx);
                     return Poll::Ready(Some(Ok(Frame::trailers(trailers))));
                 }
                 Ok(Decoded::End) => {

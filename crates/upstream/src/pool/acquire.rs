@@ -12,7 +12,7 @@ use super::lease::{Ending, Lease, StreamLease};
 use super::state::State;
 use super::{Key, Pool, Protocol, open};
 use crate::h1::Reader;
-use crate::{Cluster, ForwardError, HostState, Limit, Quiet, Stream};
+use crate::{Cluster, ClusterState, ForwardError, HostState, Limit, Quiet, Stream};
 
 /// What a request asks for.
 #[derive(Clone, Copy)]
@@ -67,7 +67,7 @@ pub(crate) enum Granted {
 /// Gives the request a connection: an idle one, room on a shared one, or after a wait.
 ///
 /// # Errors
-/// That no further request may wait, or that no connection could be opened.
+/// That no further request may wait, or that no connection may be or could be opened.
 pub(crate) async fn acquire(ask: Ask<'_>) -> Result<Granted, ForwardError> {
     let state = ask.cluster.state();
     let pool = state.pools().of(ask.priority, state.breakers(), ask.cluster.policy());
@@ -76,13 +76,21 @@ pub(crate) async fn acquire(ask: Ask<'_>) -> Result<Granted, ForwardError> {
             Begun::Granted(grant) => grant,
             Begun::Waits { ticket, starved } => Waiter { pool, ask, ticket }.wait(starved).await?,
             Begun::Refused(limit) => {
-                state.stats().upstream_rq_pending_overflow.inc();
+                count_refused(state, limit);
                 return Err(ForwardError::Overflow(limit));
             }
         };
         if let Some(granted) = ask.usable(grant) {
             return Ok(granted);
         }
+    }
+}
+
+fn count_refused(cluster: &ClusterState, limit: Limit) {
+    let stats = cluster.stats();
+    stats.upstream_rq_pending_overflow.inc();
+    if limit == Limit::Connections {
+        stats.upstream_cx_overflow.inc();
     }
 }
 
@@ -168,9 +176,11 @@ impl Waiter<'_> {
         let waiting = Place { waiter: &self, left: false };
         match waiting.granted().await {
             Grant::Failed(error) => {
-                // A host that speaks no HTTP/2 took the connection, as Envoy counts it.
-                if !matches!(error, ForwardError::Protocol(_)) {
-                    stats.upstream_rq_pending_failure_eject.inc();
+                match error {
+                    // A host that speaks no HTTP/2 took the connection, as Envoy counts it.
+                    ForwardError::Protocol(_) => {}
+                    ForwardError::Overflow(limit) => count_refused(self.ask.cluster.state(), limit),
+                    _ => stats.upstream_rq_pending_failure_eject.inc(),
                 }
                 Err(error)
             }

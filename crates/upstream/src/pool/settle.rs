@@ -1,7 +1,9 @@
 //! What happens while a limit binds: whose turn it is, and which connection has to go.
 
+use super::grant::Grant;
 use super::state::State;
 use super::{Key, Protocol};
+use crate::{ForwardError, Limit};
 
 impl State {
     /// Gives out what there is: room below the limit, else what an idle connection of another host holds.
@@ -11,6 +13,10 @@ impl State {
             if self.limits.connections.try_acquire() {
                 self.let_open(&key);
             } else if !self.evict_idle() {
+                if self.limits.connections.is_closed() {
+                    self.refuse(&key);
+                    continue;
+                }
                 self.evict_shared(&key);
                 return;
             }
@@ -22,6 +28,12 @@ impl State {
         let starved = self.hosts.iter().filter(|(_, host)| host.starved > 0);
         let tickets = starved.filter_map(|(key, host)| Some((host.oldest_starved()?, key)));
         tickets.min_by_key(|(ticket, _)| *ticket).map(|(_, key)| key.clone())
+    }
+
+    /// Ends the wait of the host's oldest request: there is no connection, and there may be none.
+    fn refuse(&mut self, key: &Key) {
+        self.grant_oldest(key, Grant::Failed(ForwardError::Overflow(Limit::Connections)));
+        self.tidy(key);
     }
 
     fn let_open(&mut self, key: &Key) {

@@ -114,11 +114,14 @@ impl State {
     /// Waits in line for a connection to this host.
     ///
     /// # Errors
-    /// There may be no further waiting request.
+    /// There may be no further waiting request, or no connection that it could wait for.
     pub(super) fn enqueue(&mut self, key: &Key) -> Result<u64, Limit> {
         let max_pending = self.limits.pending.limit();
         if max_pending == 0 {
             return Err(Limit::Pending);
+        }
+        if self.limits.connections.is_closed() {
+            return Err(Limit::Connections);
         }
         let ticket = self.next_id();
         self.host(key).waiting.push_back(Waiting { ticket, waker: None, open: None });
@@ -308,7 +311,7 @@ impl State {
         }
     }
 
-    fn grant_oldest(&mut self, key: &Key, grant: Grant) {
+    pub(super) fn grant_oldest(&mut self, key: &Key, grant: Grant) {
         let host = self.host(key);
         let waiting = host.waiting.pop_front().expect("somebody waits");
         self.granted.insert(waiting.ticket, grant);

@@ -17,7 +17,7 @@ use super::state::State;
 use super::{Key, Protocol, TransportKey};
 use crate::breakers::{Breakers, Limits};
 use crate::h1::Reader;
-use crate::{ForwardError, HostState, Stream};
+use crate::{ForwardError, HostState, Limit, Stream};
 
 /// A pool with limits that a test changes.
 struct Bench {
@@ -134,6 +134,33 @@ async fn the_oldest_request_has_its_turn() {
     bench.state.freed(reader, life, Instant::now());
     assert!(is_open(bench.poll(&a, third)));
     assert_eq!(bench.limits().connections.used(), 1);
+}
+
+/// `max_connections: 0`: nobody waits for what cannot come, also when the limit is lowered under a request
+/// that waits.
+#[tokio::test]
+async fn without_connections_nobody_waits_without_end() {
+    let mut bench = Bench::new(0, 10);
+    let key = key(1);
+    assert_eq!(bench.state.enqueue(&key), Err(Limit::Connections));
+
+    bench.limit(1, 10);
+    let holder = bench.state.enqueue(&key).expect("it may wait");
+    assert!(is_open(bench.poll(&key, holder)));
+    let second = bench.state.enqueue(&key).expect("it may wait");
+    bench.limit(0, 10);
+    assert!(bench.poll(&key, second).is_pending(), "the connection that is opened may serve it");
+    bench.opened(&key);
+    let (reader, life) = exclusive(bench.poll(&key, holder)).expect("it is open");
+    drop(reader);
+    bench.state.closed(&life.key);
+    let refused = bench.poll(&key, second);
+    let Poll::Ready(Step::Granted(Grant::Failed(error))) = refused else {
+        panic!("it waits for nothing");
+    };
+    assert_eq!(error, ForwardError::Overflow(Limit::Connections));
+    bench.state.decided();
+    assert_eq!((bench.limits().connections.used(), bench.limits().pending.used()), (0, 0));
 }
 
 /// Any order of events: what is counted is what there is, and nobody waits beside a free permit.
