@@ -112,20 +112,38 @@ pub enum HeaderMatch {
     },
 }
 
-impl HeaderMatcher {
-    /// Whether a request whose header of this name has the value `value` (several joined by `,`)
-    /// matches.
-    pub fn matches(&self, value: Option<&[u8]>) -> bool {
-        let value = value.or(self.missing_is_empty.then_some(b"" as &[u8]));
-        let plain = match (&self.condition, value) {
-            (HeaderMatch::Present { wanted }, value) => value.is_some() == *wanted,
-            // An absent header matches no condition, inverted or not (Envoy: HeaderUtility).
-            (_, None) => return false,
-            (HeaderMatch::String(matcher), Some(value)) => matcher.matches(value),
-            (HeaderMatch::Range { start, end }, Some(value)) => std::str::from_utf8(value)
+impl HeaderMatch {
+    /// Whether it holds of the value of a header that is there.
+    fn holds(&self, value: &[u8]) -> bool {
+        match self {
+            Self::Present { wanted } => *wanted,
+            Self::String(matcher) => matcher.matches(value),
+            Self::Range { start, end } => std::str::from_utf8(value)
                 .ok()
                 .and_then(|text| text.parse::<i64>().ok())
                 .is_some_and(|number| (*start..*end).contains(&number)),
+        }
+    }
+}
+
+impl HeaderMatcher {
+    /// Whether a request whose header of this name has the value `value` matches.
+    pub fn matches(&self, value: Option<&[u8]>) -> bool {
+        self.matches_any(value)
+    }
+
+    /// The same, with several headers of this name: one that meets the condition is enough, and inverted
+    /// too much (Envoy: `match_headers_individually`).
+    pub fn matches_any<'a>(&self, values: impl IntoIterator<Item = &'a [u8]>) -> bool {
+        let mut values = values.into_iter();
+        let first = values.next().or(self.missing_is_empty.then_some(b"" as &[u8]));
+        let plain = match (&self.condition, first) {
+            (HeaderMatch::Present { wanted }, first) => first.is_some() == *wanted,
+            // An absent header matches no condition, inverted or not (Envoy: HeaderUtility).
+            (_, None) => return false,
+            (condition, Some(first)) => {
+                condition.holds(first) || values.any(|it| condition.holds(it))
+            }
         };
         plain != self.invert
     }
@@ -212,6 +230,22 @@ mod tests {
         assert!(exact(true).matches(b"aB") && !exact(false).matches(b"aB"));
         let contains = StringMatcher::Contains(Text { value: "b".into(), ignore_case: true });
         assert!(contains.matches(b"aBc") && !contains.matches(b""));
+    }
+
+    #[test]
+    fn of_several_headers_one_is_enough() {
+        let mut matcher = HeaderMatcher {
+            name: "x".into(),
+            condition: HeaderMatch::String(StringMatcher::exact("1")),
+            invert: false,
+            missing_is_empty: false,
+        };
+        let [one, two, list] = [b"1" as &[u8], b"2", b"1,2"];
+        assert!(matcher.matches_any([one, two]) && matcher.matches_any([two, one]));
+        assert!(!matcher.matches_any([two, list]) && !matcher.matches_any([]));
+        matcher.invert = true;
+        assert!(matcher.matches_any([two, list]));
+        assert!(!matcher.matches_any([two, one]) && !matcher.matches_any([]));
     }
 
     #[test]

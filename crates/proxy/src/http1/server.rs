@@ -171,7 +171,9 @@ impl Server {
     /// Until when a head that has begun must be complete.
     fn head_until(&self, waiting: &mut Waiting) -> Option<Instant> {
         let begun = *waiting.begun.get_or_insert_with(Instant::now);
-        self.scope.policy.request_headers_timeout.map(|timeout| begun + timeout)
+        let policy = &self.scope.policy;
+        let timeouts = policy.request_headers_timeout.into_iter().chain(policy.request_timeout);
+        timeouts.min().map(|timeout| begun + timeout)
     }
 
     /// Until when a head must begin.
@@ -190,8 +192,16 @@ impl Server {
     }
 
     fn slow_head(&self) -> Next {
-        self.scope.stats.downstream_rq_header_timeout.inc();
-        Next::Refuse(LocalReply::request_timeout())
+        let HttpScope { policy, stats, .. } = &*self.scope;
+        let of_head = policy.request_headers_timeout;
+        let whole_first =
+            policy.request_timeout.is_some_and(|whole| of_head.is_none_or(|it| whole < it));
+        if whole_first {
+            stats.downstream_rq_timeout.inc();
+            return Next::Refuse(LocalReply::request_timeout());
+        }
+        stats.downstream_rq_header_timeout.inc();
+        Next::Refuse(LocalReply::head_timeout())
     }
 
     fn idle_too_long(&mut self) -> Next {
@@ -390,6 +400,8 @@ impl Server {
         exchange.bytes_sent = ended.to_client;
         match ended.why {
             tcp::Ended::Idle => exchange.response_expired(crate::timers::Expired::Idle),
+            // The client's side is not closed on its own, as in Envoy.
+            tcp::Ended::ClosedByClient | tcp::Ended::ClientFailed => exchange.client_left(),
             _ => exchange.end(),
         }
         Then::Cut

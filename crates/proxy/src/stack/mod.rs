@@ -17,14 +17,16 @@ mod timeout;
 mod trace;
 
 use std::future::Future;
+use std::sync::Arc;
 
-use destrier_upstream::{Body, Forward, ForwardError, Target, UpstreamInfo};
+use destrier_policy::ClusterName;
+use destrier_upstream::{Body, Cluster, Forward, ForwardError, Target, UpstreamInfo};
 use http::{Request, Response};
 use tower_layer::Layer;
 
 use crate::exchange::Exchange;
 
-pub(crate) use mutate::apply_headers;
+pub(crate) use mutate::{apply_headers, is_one_list};
 pub(crate) use rescue::{AnswerForm, ClientLeft, LocalReply, Refusal, grpc_code, reply, want};
 pub(crate) use route::{Lot, RouteRef, Routed, authority, authority_of};
 
@@ -50,6 +52,9 @@ pub(crate) trait Dispatch: Send + Sync {
         request: Request<Body>,
         upstream: &mut UpstreamInfo,
     ) -> impl Future<Output = Result<Response<Body>, ForwardError>> + Send;
+
+    /// The cluster that a request would be sent to.
+    fn cluster(&self, name: &ClusterName) -> Option<Arc<Cluster>>;
 }
 
 impl Dispatch for Forward {
@@ -61,11 +66,18 @@ impl Dispatch for Forward {
     ) -> impl Future<Output = Result<Response<Body>, ForwardError>> + Send {
         self.send(target, request, upstream)
     }
+
+    fn cluster(&self, name: &ClusterName) -> Option<Arc<Cluster>> {
+        Forward::cluster(self, name)
+    }
 }
 
 /// All layers over a way to send.
 pub(crate) type Stack<D> =
-    trace::Trace<rescue::Rescue<sanitize::Sanitize<route::Router<mutate::Mutate<Sending<D>>>>>>;
+    trace::Trace<rescue::Rescue<sanitize::Sanitize<route::Router<Changing<D>, D>>>>;
+
+/// What happens to a request that is forwarded.
+type Changing<D> = mutate::Mutate<Sending<D>, D>;
 
 /// What happens when all is decided.
 type Sending<D> = mirror::Mirror<timeout::Timeout<D>, D>;
@@ -73,9 +85,9 @@ type Sending<D> = mirror::Mirror<timeout::Timeout<D>, D>;
 /// Puts the layers together.
 pub(crate) fn stack<D: Dispatch + Clone + 'static>(dispatch: D) -> Stack<D> {
     let timeout = timeout::TimeoutLayer.layer(dispatch.clone());
-    let mirror = mirror::MirrorLayer { dispatch }.layer(timeout);
-    let mutate = mutate::MutateLayer.layer(mirror);
-    let route = route::RouteLayer.layer(mutate);
+    let mirror = mirror::MirrorLayer { dispatch: dispatch.clone() }.layer(timeout);
+    let mutate = mutate::MutateLayer { dispatch: dispatch.clone() }.layer(mirror);
+    let route = route::RouteLayer { dispatch }.layer(mutate);
     let sanitize = sanitize::SanitizeLayer.layer(route);
     let rescue = rescue::RescueLayer.layer(sanitize);
     trace::TraceLayer.layer(rescue)

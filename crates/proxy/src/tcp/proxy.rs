@@ -115,7 +115,7 @@ fn details(scope: &TcpScope, why: Ended) -> &'static str {
             scope.stats.max_downstream_connection_duration.inc();
             "max_connection_duration_reached"
         }
-        Ended::Closed | Ended::ClientFailed | Ended::HostFailed => "",
+        Ended::ClosedByClient | Ended::ClosedByHost | Ended::ClientFailed | Ended::HostFailed => "",
     }
 }
 

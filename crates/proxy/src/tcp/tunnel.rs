@@ -30,8 +30,10 @@ pub(crate) struct Limits {
 /// Why a tunnel ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ended {
-    /// Both directions were closed in order.
-    Closed,
+    /// Both directions were closed in order, the client's first.
+    ClosedByClient,
+    /// Both directions were closed in order, the host's first.
+    ClosedByHost,
     /// The client's connection failed.
     ClientFailed,
     /// The host's connection failed.
@@ -155,9 +157,15 @@ impl<'a> Tunnel<'a> {
     pub(crate) async fn run(mut self, mut alarm: Alarm) -> Passed {
         let mut moved_at = Instant::now();
         let mut moved = 0;
+        let mut closed = Ended::ClosedByClient;
         let why = poll_fn(|cx| {
             let host = self.to_host.poll(cx);
             let client = self.to_client.poll(cx);
+            match (self.to_host.ended, self.to_client.ended) {
+                (true, false) => closed = Ended::ClosedByClient,
+                (false, true) => closed = Ended::ClosedByHost,
+                _ => {}
+            }
             match (host, client) {
                 (Poll::Ready(Err(Failed::Reading)), _) | (_, Poll::Ready(Err(Failed::Writing))) => {
                     return Poll::Ready(Ended::ClientFailed);
@@ -165,7 +173,7 @@ impl<'a> Tunnel<'a> {
                 (Poll::Ready(Err(Failed::Writing)), _) | (_, Poll::Ready(Err(Failed::Reading))) => {
                     return Poll::Ready(Ended::HostFailed);
                 }
-                (Poll::Ready(Ok(())), Poll::Ready(Ok(()))) => return Poll::Ready(Ended::Closed),
+                (Poll::Ready(Ok(())), Poll::Ready(Ok(()))) => return Poll::Ready(closed),
                 _ => {}
             }
             let passed = self.to_host.passed + self.to_client.passed;

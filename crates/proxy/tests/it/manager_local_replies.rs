@@ -118,7 +118,7 @@ async fn every_answer_that_is_made_here_is_worded() {
     for (request, status, body) in [
         ("GET /direct HTTP/1.1\r\nhost: h", 200, "<hello|200|->\n"),
         ("GET /none HTTP/1.1\r\nhost: h", 404, "<|404|NR>\n"),
-        ("nonsense", 400, "<Bad Request|400|DPE>\n"),
+        ("nonsense", 400, "<Bad Request|400|->\n"),
     ] {
         let reply = ask(&rig, request).await;
         assert_eq!((reply.status, reply.text()), (status, body), "{request}");

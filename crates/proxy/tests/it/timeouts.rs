@@ -49,7 +49,12 @@ async fn check(name: &str, change: impl FnOnce(&mut HcmPolicy)) {
 async fn as_recorded() {
     let short = Some(Duration::from_millis(100));
     check("request-timeout", |hcm| hcm.request_timeout = short).await;
-    check("request-headers-timeout", |hcm| hcm.request_headers_timeout = short).await;
+    // Recorded with both, of which that of the whole request was the shorter.
+    check("request-headers-timeout", |hcm| {
+        hcm.request_timeout = short;
+        hcm.request_headers_timeout = short.map(|short| short * 2);
+    })
+    .await;
     check("stream-idle-timeout", |hcm| hcm.stream_idle_timeout = short).await;
     check("request-timeout-grpc", |hcm| hcm.request_timeout = short).await;
     check("max-headers-count-20", |hcm| hcm.max_headers_count = 20).await;

@@ -2,6 +2,7 @@
 
 use destrier_policy::{UpgradeConfig, UpstreamProtocol};
 
+use crate::access_log::Log;
 use crate::support::{Backend, Rig, cluster, forward, forward_with, route, until};
 
 const UPGRADE: &str = "GET /chat HTTP/1.1\r\nhost: h\r\nconnection: keep-alive, Upgrade\r\n\
@@ -29,9 +30,13 @@ async fn a_websocket_becomes_a_tunnel() {
         peer.send("last").await;
     })
     .await;
+    let log = Log::new();
     let rig = Rig::builder()
         .cluster(cluster("c", UpstreamProtocol::Http1), &[backend.address])
-        .http(vec![route("/", forward("c"))], |hcm| hcm.upgrades = websocket(true))
+        .http(vec![route("/", forward("c"))], |hcm| {
+            hcm.upgrades = websocket(true);
+            hcm.access_log = log.policies();
+        })
         .start()
         .await;
     let mut client = rig.client().await;
@@ -48,6 +53,8 @@ async fn a_websocket_becomes_a_tunnel() {
     tokio::io::AsyncWriteExt::shutdown(&mut client.stream).await.expect("it is open");
     assert_eq!(client.rest().await, b"last");
     until(|| rig.stat("http.in.downstream_cx_upgrades_active") == 0).await;
+    // Envoy knows no half of a client's connection.
+    assert_eq!(log.next().await["flags"], "DC");
 }
 
 #[tokio::test]

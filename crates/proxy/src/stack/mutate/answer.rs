@@ -41,7 +41,8 @@ impl Sent {
     }
 
     /// Changes a local answer to a request that was to be sent.
-    pub(super) fn change_local(&self, exchange: &Exchange, reply: &mut LocalReply) {
+    pub(super) fn change_local(&self, exchange: &mut Exchange, reply: &mut LocalReply) {
+        exchange.details = reply.details.clone();
         let changes = self.route.get().mutations.is_some() || self.of_choice().is_some();
         if changes {
             let message = Message::Response(reply.status);
@@ -68,12 +69,13 @@ impl Sent {
 
 /// Changes the answer that a route, or the way to it, makes itself.
 pub(crate) fn change_own(
-    exchange: &Exchange,
+    exchange: &mut Exchange,
     route: &RouteRef,
     request: &Request<Body>,
     reply: &mut LocalReply,
 ) {
     let Some(mutations) = &route.get().mutations else { return };
+    exchange.details = reply.details.clone();
     let kept = mutations.keeps_request().then(|| KeptHead::of(request));
     let message = Message::Response(reply.status);
     let known = Known { exchange, request: kept.as_ref(), message };

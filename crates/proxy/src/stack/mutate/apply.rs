@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use destrier_policy::{AppendAction, FormatPart, HeaderFormat, HeaderMutation};
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use smallvec::SmallVec;
 
 /// Does what each level asks for, one after the other. Within a level values are made of the headers that
 /// are left after removing; those that overwrite come before those that are added (Envoy:
 /// `HeaderParser::evaluateHeaders`). `value` makes a value that is a format, for a message with these headers.
+/// How long a message is its body says, and no level.
 pub(crate) fn apply(
     levels: &[Arc<HeaderMutation>],
     value: impl Fn(&[FormatPart], &HeaderMap) -> HeaderValue,
@@ -19,7 +21,7 @@ pub(crate) fn apply(
         level.remove.iter().for_each(|name| drop(headers.remove(name)));
         let mut overwritten: SmallVec<[(&HeaderName, HeaderValue); 4]> = SmallVec::new();
         let mut added: SmallVec<[(&HeaderName, HeaderValue); 4]> = SmallVec::new();
-        for addition in &level.add {
+        for addition in level.add.iter().filter(|addition| !is_framing(&addition.name)) {
             let list = match addition.action {
                 AppendAction::Append => &mut added,
                 AppendAction::AddIfAbsent if headers.contains_key(&addition.name) => continue,
@@ -48,7 +50,7 @@ pub(crate) fn apply(
 
 /// One more header, or one more element of the list that a header is.
 fn append(headers: &mut HeaderMap, name: &HeaderName, value: HeaderValue) {
-    let known = headers.get(name).filter(|_| is_one_list(name));
+    let known = headers.get(name).filter(|_| is_one_list(name.as_str()));
     let joined = known.map(|known| {
         let joined = Bytes::from([known.as_bytes(), b",", value.as_bytes()].concat());
         HeaderValue::from_maybe_shared(joined).expect("header values make a header value")
@@ -59,10 +61,15 @@ fn append(headers: &mut HeaderMap, name: &HeaderName, value: HeaderValue) {
     }
 }
 
+/// Envoy lets a route change these, and sends what no peer can read.
+fn is_framing(name: &HeaderName) -> bool {
+    name == CONTENT_LENGTH || name == TRANSFER_ENCODING
+}
+
 /// Headers that Envoy keeps once, so that one more is joined to them by a comma: as tried with 1.40.
-fn is_one_list(name: &HeaderName) -> bool {
+pub(crate) fn is_one_list(name: &str) -> bool {
     matches!(
-        name.as_str(),
+        name,
         "accept"
             | "accept-encoding"
             | "access-control-allow-credentials"
@@ -182,6 +189,16 @@ mod tests {
             ["accept: old", "gone: new", "there: old"]
         );
         assert_eq!(applied(&[again, after]), ["accept: old"]);
+    }
+
+    #[test]
+    fn the_length_of_a_message_is_not_changed() {
+        for action in [AppendAction::Append, AppendAction::AddIfAbsent, AppendAction::Overwrite] {
+            let additions = ["content-length", "transfer-encoding"];
+            let additions = additions.map(|name| addition(name, action));
+            let lines = applied(&[level(&[], additions.into())]);
+            assert_eq!(lines, ["accept: old", "gone: old", "there: old"], "{action:?}");
+        }
     }
 
     #[test]

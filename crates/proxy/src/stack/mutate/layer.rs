@@ -2,14 +2,16 @@ use tower_layer::Layer;
 
 use super::Mutate;
 
-/// Puts [`Mutate`] around a handler.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct MutateLayer;
+/// Puts [`Mutate`] around a handler, which sends by `dispatch`.
+#[derive(Clone, Debug)]
+pub(crate) struct MutateLayer<D> {
+    pub(crate) dispatch: D,
+}
 
-impl<S> Layer<S> for MutateLayer {
-    type Service = Mutate<S>;
+impl<S, D: Clone> Layer<S> for MutateLayer<D> {
+    type Service = Mutate<S, D>;
 
-    fn layer(&self, inner: S) -> Mutate<S> {
-        Mutate { inner }
+    fn layer(&self, inner: S) -> Mutate<S, D> {
+        Mutate { inner, dispatch: self.dispatch.clone() }
     }
 }

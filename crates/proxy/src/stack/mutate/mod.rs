@@ -8,11 +8,13 @@ mod service;
 mod value;
 
 pub(crate) use answer::change_own;
-pub(crate) use apply::apply as apply_headers;
+pub(crate) use apply::{apply as apply_headers, is_one_list};
 pub(crate) use layer::MutateLayer;
 
 /// Changes both messages of a forwarded request.
 #[derive(Clone, Debug)]
-pub(crate) struct Mutate<S> {
+pub(crate) struct Mutate<S, D> {
     inner: S,
+    /// Knows the cluster that headers may name.
+    dispatch: D,
 }

@@ -11,14 +11,18 @@ use super::apply::apply;
 use super::value::{KeptHead, Known, Message};
 use crate::exchange::Exchange;
 use crate::stack::route::{Lot, Original, Routed, rewrite_host, rewrite_path, set_host};
-use crate::stack::timeout;
+use crate::stack::{Dispatch, timeout};
 
 pub(super) const ATTEMPT_COUNT: HeaderName = HeaderName::from_static("x-envoy-attempt-count");
 
 /// In Envoy's order: deadlines, attempts, headers of each level, host, path. Gives back what the answer's
 /// headers need of the request.
-pub(super) fn change(exchange: &mut Exchange, routed: &mut Routed) -> Option<Box<KeptHead>> {
-    let Routed { request, route, lot, .. } = routed;
+pub(super) fn change(
+    exchange: &mut Exchange,
+    routed: &mut Routed,
+    dispatch: &impl Dispatch,
+) -> Option<Box<KeptHead>> {
+    let Routed { request, route, lot, cluster, .. } = routed;
     let RouteAction::Forward(action) = &route.get().action else { return None };
     timeout::settle(exchange, action, request.headers_mut());
     let counted = route.virtual_host().attempt_count_in_request;
@@ -31,6 +35,10 @@ pub(super) fn change(exchange: &mut Exchange, routed: &mut Routed) -> Option<Box
     let rewritten = action.path_rewrite.is_some() || action.host_rewrite.is_some();
     if !(counted || rewritten || mutations.is_some() || of_choice.is_some() || host.is_some()) {
         return None;
+    }
+    if mutations.is_some() || of_choice.is_some() {
+        // Headers may name it; whoever sends the request sets it again.
+        exchange.upstream.cluster = dispatch.cluster(cluster);
     }
     let original = match exchange.scope.policy.suppress_envoy_headers {
         true => Original::Untold,

@@ -6,11 +6,12 @@ use super::answer::Sent;
 use super::request::change;
 use crate::exchange::Exchange;
 use crate::stack::route::Routed;
-use crate::stack::{Handle, Refusal};
+use crate::stack::{Dispatch, Handle, Refusal};
 
-impl<S> Handle<Routed> for Mutate<S>
+impl<S, D> Handle<Routed> for Mutate<S, D>
 where
     S: Handle<Routed, Error = Refusal> + Sync,
+    D: Dispatch,
 {
     type Error = Refusal;
 
@@ -19,7 +20,7 @@ where
         exchange: &mut Exchange,
         mut routed: Routed,
     ) -> Result<Response<Body>, Refusal> {
-        let kept = change(exchange, &mut routed);
+        let kept = change(exchange, &mut routed, &self.dispatch);
         let sent = Sent { route: routed.route.clone(), lot: routed.lot, kept };
         match self.inner.handle(exchange, routed).await {
             Ok(mut response) => {

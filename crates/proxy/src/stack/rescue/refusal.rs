@@ -62,7 +62,8 @@ impl LocalReply {
         self
     }
 
-    fn closing(mut self) -> Self {
+    /// The connection ends with it.
+    pub(crate) fn closing(mut self) -> Self {
         self.after = AfterAnswer::Close;
         self
     }
@@ -119,7 +120,13 @@ impl LocalReply {
             .flagged(ResponseFlag::SI)
     }
 
-    /// `request_timeout` or `request_headers_timeout`.
+    /// `request_headers_timeout`.
+    pub(crate) fn head_timeout() -> Self {
+        let (body, details) = ("request header timeout", "request_header_timeout");
+        Self::new(StatusCode::REQUEST_TIMEOUT, body, details).closing()
+    }
+
+    /// `request_timeout`.
     pub(crate) fn request_timeout() -> Self {
         Self::new(StatusCode::REQUEST_TIMEOUT, "request timeout", "request_overall_timeout")
             .closing()

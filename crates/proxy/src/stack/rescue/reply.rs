@@ -1,6 +1,6 @@
 //! From a local reply to a response.
 
-use destrier_upstream::Body;
+use destrier_upstream::{Body, ResponseFlag};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use http::{Response, StatusCode};
 
@@ -16,6 +16,8 @@ pub(crate) fn reply(
     form: AnswerForm,
     mut reply: LocalReply,
 ) -> Response<Body> {
+    // A fault of the protocol is noted behind the answer that tells it, as in Envoy.
+    let of_protocol = reply.flag.take_if(|flag| *flag == ResponseFlag::DPE);
     exchange.flags.extend(reply.flag);
     exchange.details = std::mem::take(&mut reply.details);
     if reply.after == AfterAnswer::Close {
@@ -25,6 +27,7 @@ pub(crate) fn reply(
         true => None,
         false => reword(exchange, &mut reply),
     };
+    exchange.flags.extend(of_protocol);
     let mut response = Response::new(Body::empty());
     *response.status_mut() = reply.status;
     if let Some(headers) = reply.headers {
@@ -37,8 +40,10 @@ pub(crate) fn reply(
     match form {
         AnswerForm::Grpc => {
             let status = reply.grpc_status.unwrap_or_else(|| grpc::grpc_code(reply.status));
-            // A line feed at the end of a format is none of a message.
-            let message = reply.body.strip_suffix(b"\n").unwrap_or(&reply.body);
+            // The line feed behind JSON is none of a message; that of a text is.
+            let is_json = content_type.is_some_and(|kind| kind == "application/json");
+            let ending: &[u8] = if is_json { b"\n" } else { b"" };
+            let message = reply.body.strip_suffix(ending).unwrap_or(&reply.body);
             grpc::write(headers, status, message);
             *response.status_mut() = StatusCode::OK;
         }

@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use destrier_policy::{
-    HcmPolicy, HeaderMatch, HeaderMatcher, RequireTls, Route, RouteMatch, VirtualHost,
-};
+use destrier_policy::{HcmPolicy, HeaderMatcher, RequireTls, Route, RouteMatch, VirtualHost};
 use http::header::{HOST, HeaderValue};
 use http::{HeaderMap, Request, Uri};
 
 use super::rewrite::scheme_of;
+use crate::stack::is_one_list;
 
 /// A route, held together with the table that it stands in.
 #[derive(Clone, Debug)]
@@ -106,31 +105,22 @@ fn header_matches<B>(matcher: &HeaderMatcher, request: &Request<B>) -> bool {
         };
         return matcher.matches(value.map(str::as_bytes));
     }
-    with_value(request.headers(), &matcher.name, |value| match (&matcher.condition, value) {
-        // Presence needs no value.
-        (HeaderMatch::Present { .. }, Some(_)) => matcher.matches(Some(b"")),
-        (_, value) => matcher.matches(value),
-    })
-}
-
-/// Several headers of one name are one list.
-fn with_value<T>(headers: &HeaderMap, name: &str, f: impl FnOnce(Option<&[u8]>) -> T) -> T {
-    let mut values = headers.get_all(name).iter().map(HeaderValue::as_bytes);
-    match (values.next(), values.next()) {
-        (first, None) => f(first),
-        (Some(first), Some(second)) => {
-            let all: Vec<_> = [first, second].into_iter().chain(values).collect();
-            f(Some(&all.join(&b',')))
+    let all = request.headers().get_all(&*matcher.name);
+    let values = all.iter().map(HeaderValue::as_bytes);
+    match all.iter().nth(1) {
+        Some(_) if is_one_list(&matcher.name) => {
+            let values: Vec<_> = values.collect();
+            matcher.matches(Some(&values.join(&b',')))
         }
-        (None, Some(_)) => f(None),
+        _ => matcher.matches_any(values),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use destrier_policy::{
-        DirectResponse, PathMatch, QueryMatch, QueryMatcher, RouteAction, RouteTable, Share,
-        StringMatcher,
+        DirectResponse, HeaderMatch, PathMatch, QueryMatch, QueryMatcher, RouteAction, RouteTable,
+        Share, StringMatcher,
     };
     use http::StatusCode;
 
@@ -162,7 +152,7 @@ mod tests {
                 "all".into(),
                 Box::from(["*".into()]),
                 Box::from([
-                    route("list", "/", vec![exact("x", "1,2")]),
+                    route("list", "/", vec![exact("accept", "1,2")]),
                     route("post", "/a", vec![exact(":method", "POST")]),
                     Route {
                         matcher: RouteMatch {
@@ -212,10 +202,10 @@ mod tests {
 
     #[test]
     fn the_first_that_matches_wins() {
-        let request = |method: &str, uri: &str, x: &[&str]| {
+        let request = |method: &str, uri: &str, accepted: &[&str]| {
             let mut builder = Request::builder().method(method).uri(uri).header(HOST, "h");
-            for value in x {
-                builder = builder.header("x", *value);
+            for value in accepted {
+                builder = builder.header("accept", *value);
             }
             builder.body(()).expect("a valid request")
         };

@@ -2,14 +2,16 @@ use tower_layer::Layer;
 
 use super::Router;
 
-/// Puts [`Router`] around a handler.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct RouteLayer;
+/// Puts [`Router`] around a handler, which sends by `dispatch`.
+#[derive(Clone, Debug)]
+pub(crate) struct RouteLayer<D> {
+    pub(crate) dispatch: D,
+}
 
-impl<S> Layer<S> for RouteLayer {
-    type Service = Router<S>;
+impl<S, D: Clone> Layer<S> for RouteLayer<D> {
+    type Service = Router<S, D>;
 
-    fn layer(&self, inner: S) -> Router<S> {
-        Router { inner }
+    fn layer(&self, inner: S) -> Router<S, D> {
+        Router { inner, dispatch: self.dispatch.clone() }
     }
 }

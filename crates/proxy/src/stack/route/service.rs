@@ -1,5 +1,6 @@
 use destrier_policy::{
-    ClusterChoice, ClusterName, Redirect, RouteAction, RoutingPriority, UpgradeConfig,
+    ClusterChoice, ClusterName, ForwardAction, Redirect, RouteAction, RoutingPriority,
+    UpgradeConfig,
 };
 use destrier_upstream::Body;
 use http::header::{HeaderValue, UPGRADE};
@@ -8,12 +9,14 @@ use http::{Request, Response, StatusCode};
 use super::find::Found;
 use super::{Lot, RouteRef, redirect};
 use crate::exchange::Exchange;
-use crate::stack::{Handle, LocalReply, Refusal, mutate};
+use crate::stack::{Dispatch, Handle, LocalReply, Refusal, mutate};
 
 /// Finds the route of a request and does what it says.
 #[derive(Clone, Debug)]
-pub(crate) struct Router<S> {
+pub(crate) struct Router<S, D> {
     pub(super) inner: S,
+    /// Knows the cluster that a refused request would have gone to.
+    pub(super) dispatch: D,
 }
 
 /// A request that goes to a cluster.
@@ -28,9 +31,10 @@ pub(crate) struct Routed {
     pub(crate) lot: Lot,
 }
 
-impl<S> Handle<Request<Body>> for Router<S>
+impl<S, D> Handle<Request<Body>> for Router<S, D>
 where
     S: Handle<Routed, Error = Refusal> + Sync,
+    D: Dispatch,
 {
     type Error = Refusal;
 
@@ -39,12 +43,16 @@ where
         exchange: &mut Exchange,
         request: Request<Body>,
     ) -> Result<Response<Body>, Refusal> {
-        let routed = route(exchange, request)?;
+        let routed = route(exchange, request, &self.dispatch)?;
         self.inner.handle(exchange, routed).await
     }
 }
 
-fn route(exchange: &mut Exchange, request: Request<Body>) -> Result<Routed, Refusal> {
+fn route(
+    exchange: &mut Exchange,
+    request: Request<Body>,
+    dispatch: &impl Dispatch,
+) -> Result<Routed, Refusal> {
     let mut lot = Lot::default();
     let found = RouteRef::find(&exchange.scope.policy, &request, &mut lot);
     let stats = &exchange.scope.stats;
@@ -57,6 +65,10 @@ fn route(exchange: &mut Exchange, request: Request<Body>) -> Result<Routed, Refu
             stats.downstream_rq_ws_on_non_ws_route.inc();
             let mut reply = LocalReply::upgrade_refused();
             if let Some(Found::Route(found)) = &found {
+                exchange.route = Some(found.clone());
+                if let RouteAction::Forward(action) = &found.get().action {
+                    exchange.upstream.cluster = dispatch.cluster(cluster(action, &mut lot));
+                }
                 mutate::change_own(exchange, found, &request, &mut reply);
             }
             return Err(reply.into());
@@ -98,17 +110,21 @@ fn route(exchange: &mut Exchange, request: Request<Body>) -> Result<Routed, Refu
     if action.idle_timeout.is_some() {
         exchange.timers.idle = action.idle_timeout;
     }
-    let cluster = match &action.cluster {
-        ClusterChoice::One(cluster) => cluster.clone(),
-        ClusterChoice::Weighted { .. } => action.cluster.choose(lot.get()).clone(),
-    };
+    let cluster = cluster(action, &mut lot).clone();
     let priority = action.priority;
     Ok(Routed { request, route: found, cluster, priority, lot })
 }
 
+fn cluster<'a>(action: &'a ForwardAction, lot: &mut Lot) -> &'a ClusterName {
+    match &action.cluster {
+        ClusterChoice::One(cluster) => cluster,
+        ClusterChoice::Weighted { .. } => action.cluster.choose(lot.get()),
+    }
+}
+
 /// The answer of a route that has one itself.
 fn answer(
-    exchange: &Exchange,
+    exchange: &mut Exchange,
     route: &RouteRef,
     request: &Request<Body>,
     mut reply: LocalReply,
@@ -137,8 +153,6 @@ fn is_allowed(
 
 #[cfg(test)]
 mod tests {
-    use destrier_policy::ForwardAction;
-
     use super::*;
 
     #[test]

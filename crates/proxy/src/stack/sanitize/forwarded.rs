@@ -56,6 +56,7 @@ const NOT_FROM_STRANGERS: [&str; 4] = [
 pub(super) fn rewrite(exchange: &mut Exchange, headers: &mut HeaderMap) {
     let scope = &*exchange.scope;
     let policy = &*scope.policy;
+    join_addresses(headers);
     let client = identify(policy, &exchange.ends.peer, headers);
     exchange.client = client.named;
     // Rare, so one look at the names beats twenty look-ups.
@@ -154,20 +155,31 @@ fn address(address: IpAddr) -> HeaderValue {
     HeaderValue::from_str(&address.to_string()).expect("an address is visible ASCII")
 }
 
-/// Appends to the last `x-forwarded-for`, with a comma and no space, as Envoy does.
+/// Several `x-forwarded-for` are one list, which Envoy keeps in one header.
+fn join_addresses(headers: &mut HeaderMap) {
+    let mut lists = headers.get_all(X_FORWARDED_FOR).iter();
+    let (Some(first), Some(second)) = (lists.next(), lists.next()) else { return };
+    let mut joined = BytesMut::from(first.as_bytes());
+    for list in std::iter::once(second).chain(lists) {
+        joined.put_u8(b',');
+        joined.put_slice(list.as_bytes());
+    }
+    set_addresses(headers, joined);
+}
+
+/// Appends to `x-forwarded-for`, with a comma and no space, as Envoy does.
 fn append_address(headers: &mut HeaderMap, peer: IpAddr) {
     let Some(known) = headers.get(X_FORWARDED_FOR).filter(|known| !known.is_empty()) else {
         headers.insert(X_FORWARDED_FOR, address(peer));
         return;
     };
-    let mut text = BytesMut::from(known.as_bytes());
-    // Several headers of this name are one list.
-    for more in headers.get_all(X_FORWARDED_FOR).iter().skip(1) {
-        text.put_u8(b',');
-        text.put_slice(more.as_bytes());
-    }
-    text.put_u8(b',');
-    text.put_slice(peer.to_string().as_bytes());
-    let value = HeaderValue::from_maybe_shared(text.freeze());
+    let mut list = BytesMut::from(known.as_bytes());
+    list.put_u8(b',');
+    list.put_slice(peer.to_string().as_bytes());
+    set_addresses(headers, list);
+}
+
+fn set_addresses(headers: &mut HeaderMap, list: BytesMut) {
+    let value = HeaderValue::from_maybe_shared(list.freeze());
     headers.insert(X_FORWARDED_FOR, value.expect("parts of header values make a header value"));
 }

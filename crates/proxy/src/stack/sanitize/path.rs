@@ -17,7 +17,9 @@ pub(super) enum PathOutcome {
     Forward(String),
     /// The client is to ask for another.
     Redirect(String),
-    /// It cannot be brought into its form, or has what it must not have.
+    /// It has escaped slashes, which it must not have; this is how it reads without.
+    Refuse(String),
+    /// It cannot be brought into its form.
     Reject,
 }
 
@@ -33,14 +35,18 @@ pub(super) fn bring_into_form(path_and_query: &str, form: PathForm) -> PathOutco
         && let Some(unescaped) = unescape_slashes(&formed)
     {
         match form.escaped_slashes {
-            EscapedSlashes::RejectRequest => return PathOutcome::Reject,
+            EscapedSlashes::RejectRequest => {
+                let mut path = String::from_utf8_lossy(&unescaped).into_owned();
+                path.push_str(query);
+                return PathOutcome::Refuse(path);
+            }
             EscapedSlashes::UnescapeAndRedirect => redirect = true,
             EscapedSlashes::UnescapeAndForward | EscapedSlashes::KeepUnchanged => {}
         }
         formed = Cow::Owned(unescaped);
     }
     if form.normalize && !is_normal(&formed) {
-        match normalize(&formed) {
+        match normalize(&without_parameters_of_dots(&formed)) {
             Some(normal) => formed = Cow::Owned(normal),
             None => return PathOutcome::Reject,
         }
@@ -50,9 +56,6 @@ pub(super) fn bring_into_form(path_and_query: &str, form: PathForm) -> PathOutco
     }
     let Cow::Owned(formed) = formed else { return PathOutcome::Same };
     // An escape that must stay (`%zz`, `%20`) is looked at, and nothing comes of it.
-    if formed == path.as_bytes() {
-        return PathOutcome::Same;
-    }
     if formed == path.as_bytes() {
         return PathOutcome::Same;
     }
@@ -116,6 +119,26 @@ fn class(byte: u8) -> Class {
         }
         _ => Class::Kept,
     }
+}
+
+/// `..;x` is `..`: a host may take what follows a semicolon for parameters. As in Envoy, where such a segment
+/// stands between slashes as it came.
+fn without_parameters_of_dots(path: &[u8]) -> Cow<'_, [u8]> {
+    if !path.windows(2).any(|pair| pair == b".;") {
+        return Cow::Borrowed(path);
+    }
+    let mut kept = Vec::with_capacity(path.len());
+    for (index, segment) in path.split(|byte| *byte == b'/').enumerate() {
+        if index > 0 {
+            kept.push(b'/');
+        }
+        kept.extend_from_slice(match segment {
+            [b'.', b';', ..] => b".",
+            [b'.', b'.', b';', ..] => b"..",
+            segment => segment,
+        });
+    }
+    Cow::Owned(kept)
 }
 
 /// `None` when it holds a zero byte.
@@ -291,6 +314,12 @@ mod tests {
         ("///", "///", "//", "//"),
         ("/a/..//b", "//b", "/a/../b", "/b"),
         ("/a//..", "/a/", "/a/..", "/a/"),
+        ("/a/b;c/..;/d", "/a/d", "/a/b;c/..;/d", "/a/d"),
+        ("/a/.;/b", "/a/b", "/a/.;/b", "/a/b"),
+        ("/a/b/..;x=1/c", "/a/c", "/a/b/..;x=1/c", "/a/c"),
+        ("/a/b/..;", "/a/", "/a/b/..;", "/a/"),
+        ("/a/b/..%3b/c", "/a/b/..%3b/c", "/a/b/..%3b/c", "/a/b/..%3b/c"),
+        ("/a/b/..;x\\..;/c", "/a/c", "/a/b/..;x\\..;/c", "/a/c"),
     ];
 
     #[test]
@@ -365,7 +394,7 @@ mod tests {
             let redirect = bring_into_form(path, form(UnescapeAndRedirect, true, true));
             assert_eq!(redirect, PathOutcome::Redirect(normal.to_owned()), "{path}");
             let reject = bring_into_form(path, form(RejectRequest, false, false));
-            assert_eq!(reject, PathOutcome::Reject, "{path}");
+            assert_eq!(reject, PathOutcome::Refuse(unescaped.to_owned()), "{path}");
         }
         for path in ["/a?x=%2f", "/%252f", "/%2", "/%"] {
             for action in [RejectRequest, UnescapeAndRedirect, UnescapeAndForward] {

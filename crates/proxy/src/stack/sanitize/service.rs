@@ -47,11 +47,16 @@ where
             headers.remove(EXPECT);
         }
         forwarded::rewrite(exchange, headers);
+        let switches = upgrade.is_some();
         if let Some(upgrade) = upgrade {
             put_upgrade(headers, upgrade);
         }
         exchange.note_request(&request);
-        let mut response = self.inner.handle(exchange, request).await?;
+        let mut response = match self.inner.handle(exchange, request).await {
+            // What the client sends next may be no HTTP.
+            Err(Refusal::Reply(reply)) if switches => return Err(reply.closing().into()),
+            answer => answer?,
+        };
         let switching = response.status() == StatusCode::SWITCHING_PROTOCOLS;
         let headers = response.headers_mut();
         let upgrade = if switching { headers.remove(UPGRADE) } else { None };
@@ -84,19 +89,25 @@ fn normalize(exchange: &Exchange, request: &mut Request<Body>) -> Result<(), Loc
     let policy = &exchange.scope.policy;
     if policy.path != PathForm::default() {
         let path = request.uri().path_and_query().map_or("/", PathAndQuery::as_str);
-        let new = match path::bring_into_form(path, policy.path) {
-            PathOutcome::Same => None,
-            PathOutcome::Forward(new) => Some(new),
+        let (new, refusal) = match path::bring_into_form(path, policy.path) {
+            PathOutcome::Same => (None, None),
+            PathOutcome::Forward(new) => (Some(new), None),
             PathOutcome::Redirect(new) if AnswerForm::of(request) == AnswerForm::Http => {
                 exchange.scope.stats.downstream_rq_redirected_with_normalized_path.inc();
-                return Err(LocalReply::normal_path(&new));
+                let reply = LocalReply::normal_path(&new);
+                (Some(new), Some(reply))
             }
-            PathOutcome::Redirect(_) | PathOutcome::Reject => {
-                return Err(LocalReply::no_normal_path());
+            PathOutcome::Redirect(new) | PathOutcome::Refuse(new) => {
+                (Some(new), Some(LocalReply::no_normal_path()))
             }
+            PathOutcome::Reject => return Err(LocalReply::no_normal_path()),
         };
+        // The log tells it of a refused request, too.
         if let Some(new) = new {
             set_path(request, new).map_err(|_| LocalReply::no_normal_path())?;
+        }
+        if let Some(reply) = refusal {
+            return Err(reply);
         }
     }
     if policy.host != HostForm::default()

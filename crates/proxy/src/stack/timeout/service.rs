@@ -51,6 +51,7 @@ impl<D: Dispatch> Handle<Routed> for Timeout<D> {
         };
         match answer {
             Ok(Ok(mut answer)) => {
+                exchange.host_answered = true;
                 let cookies = exchange.upstream.cookies.drain(..);
                 answer.headers_mut().extend(cookies.map(|cookie| (SET_COOKIE, cookie)));
                 Ok(answer)
@@ -60,7 +61,7 @@ impl<D: Dispatch> Handle<Routed> for Timeout<D> {
                     exchange.scope.stats.no_cluster.inc();
                     return Err(no_cluster(error, &route));
                 }
-                if error == ForwardError::Overflow(Limit::Pending) {
+                if let ForwardError::Overflow(Limit::Pending | Limit::Connections) = error {
                     // One was picked; without a connection none was tried.
                     exchange.upstream.host = None;
                 }
