@@ -61,9 +61,11 @@ pub(crate) struct Exchange {
     pub(crate) bytes_sent: u64,
     /// When the answer's head was there.
     pub(crate) answered: Option<Instant>,
+    /// Whether it is that of a host.
+    pub(crate) host_answered: bool,
     /// What the access log wants of the messages; none without an access log.
     captured: Option<Box<Captured>>,
-    /// Whether the log was told of the request.
+    /// Whether there is a request, and not only something that is none.
     announced: bool,
     ended: bool,
 }
@@ -106,6 +108,7 @@ impl Exchange {
             bytes_received: 0,
             bytes_sent: 0,
             answered: None,
+            host_answered: false,
             announced: false,
             ended: false,
         }
@@ -121,9 +124,9 @@ impl Exchange {
 
     /// Notes what the access log says of the request, in the form in which it is forwarded.
     pub(crate) fn note_request<B>(&mut self, request: &http::Request<B>) {
+        let is_new = !std::mem::replace(&mut self.announced, true);
         if let Some(captured) = &mut self.captured {
             captured.request(&self.scope.logs.wanted, request);
-            let is_new = !std::mem::replace(&mut self.announced, true);
             if is_new && self.scope.policy.access_log_options.at_start {
                 self.log(AccessLogType::DownstreamStart, self.timers.started);
             }
@@ -186,6 +189,9 @@ impl Exchange {
     pub(crate) fn retract(&mut self) {
         self.status = None;
         self.flags.clear();
+        if let Some(captured) = &mut self.captured {
+            captured.retract_response();
+        }
     }
 
     /// The client reset its stream, or the stream was reset for what the client sent; the connection goes
@@ -202,6 +208,14 @@ impl Exchange {
     /// Whether the request came whole.
     pub(crate) fn request_ended(&self) -> bool {
         self.progress.as_ref().is_none_or(|progress| progress.ended_at().is_some())
+    }
+
+    /// When the request was there as a whole; `None` for one that was not read to its end, or is none.
+    pub(crate) fn request_ended_at(&self) -> Option<Instant> {
+        match &self.progress {
+            Some(progress) => progress.ended_at(),
+            None => self.announced.then_some(self.timers.started),
+        }
     }
 
     /// Writes a line about the request as it stands.

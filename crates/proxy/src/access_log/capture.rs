@@ -6,11 +6,12 @@ use destrier_policy::{
     AccessLogFilter, ByteCount, Format, FormatOperator, FormatPart, HeaderKey, HostHeader,
     PathHeader,
 };
-use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, Version};
 use smallvec::SmallVec;
 
 use super::filter;
 use super::heads::{Message, RequestHead, named};
+use crate::stack::AnswerForm;
 
 const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 /// `x-envoy-original-path`: the path before it was rewritten.
@@ -147,9 +148,16 @@ impl Captured {
             self.text.reserve(256);
         }
         self.request.clear();
+        // Only where no absolute form is taken is it still one.
+        let is_absolute = head.uri.scheme().is_some() && request.version() != Version::HTTP_2;
         for key in &wanted.request {
-            let value = head.get(key);
-            self.request.push(push(&mut self.text, value));
+            let part = match key {
+                HeaderKey::Path if is_absolute => {
+                    push(&mut self.text, Some(head.uri.to_string().as_bytes()))
+                }
+                key => push(&mut self.text, head.get(key)),
+            };
+            self.request.push(part);
         }
         self.joined.clear();
         for key in &wanted.joined {
@@ -157,8 +165,7 @@ impl Captured {
             let part = push(&mut self.text, value.as_deref());
             self.joined.push(part);
         }
-        let kind = head.headers.get(http::header::CONTENT_TYPE);
-        self.grpc = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"));
+        self.grpc = AnswerForm::of_headers(head.headers) == AnswerForm::Grpc;
         if wanted.bytes {
             let pseudo = [
                 (":method", HeaderKey::Method),
@@ -189,6 +196,13 @@ impl Captured {
         if wanted.bytes {
             self.response_bytes = byte_size(headers) + (":status".len() + 3) as u64;
         }
+    }
+
+    /// Forgets the answer's head, which was not sent.
+    pub(crate) fn retract_response(&mut self) {
+        self.response.clear();
+        self.grpc_status = None;
+        self.response_bytes = 0;
     }
 
     /// Takes what is wanted of an answer's trailers.

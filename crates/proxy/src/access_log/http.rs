@@ -16,7 +16,7 @@ use super::heads::{Heads, Message};
 use super::line::{Line, Value, maybe, milliseconds, number, socket_address, text, unless_empty};
 use super::query;
 use crate::exchange::{Exchange, Protocol};
-use crate::stack::grpc_code;
+use crate::stack::{AnswerForm, grpc_code};
 
 /// A request: at its end for the log, or on its way for a header or a body that is made of it.
 pub(crate) struct HttpLine<'a> {
@@ -99,12 +99,10 @@ impl<'a> HttpLine<'a> {
     fn at(&self, point: TimePoint) -> Option<Instant> {
         let exchange = self.exchange;
         let timers = &exchange.timers;
-        let from_host = || exchange.answered.filter(|_| exchange.upstream.host.is_some());
+        let from_host = || exchange.answered.filter(|_| exchange.host_answered);
         match point {
             TimePoint::DownstreamRxBegin => Some(timers.started),
-            TimePoint::DownstreamRxEnd => {
-                exchange.progress.as_ref().map_or(Some(timers.started), |p| p.ended_at())
-            }
+            TimePoint::DownstreamRxEnd => exchange.request_ended_at(),
             TimePoint::UpstreamRxBegin => from_host(),
             TimePoint::UpstreamRxEnd => {
                 from_host().map(|answered| answered.max(timers.response_moved))
@@ -133,9 +131,9 @@ impl<'a> HttpLine<'a> {
     fn is_grpc(&self) -> bool {
         match self.heads {
             Heads::Kept(captured, _) => captured.grpc,
-            Heads::Live(_) => self
-                .request(&HeaderKey::Name(http::header::CONTENT_TYPE))
-                .is_some_and(|kind| kind.starts_with(b"application/grpc")),
+            Heads::Live(live) => live
+                .request
+                .is_some_and(|head| AnswerForm::of_headers(head.headers) == AnswerForm::Grpc),
         }
     }
 
