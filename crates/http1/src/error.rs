@@ -36,6 +36,12 @@ pub enum HeadError {
     /// not allow.
     #[error("the request target is malformed")]
     Target,
+    /// The target is an absolute form without a host, or `*` with another method than OPTIONS.
+    #[error("the request target is no URL")]
+    Url,
+    /// The target is an absolute form of another scheme than `http` and `https`.
+    #[error("the scheme of the request target is neither http nor https")]
+    Scheme,
     /// The version is neither HTTP/1.1 nor HTTP/1.0, or there is none (HTTP/0.9).
     #[error("the version is not HTTP/1.1 or HTTP/1.0")]
     Version,
@@ -97,7 +103,10 @@ impl HeadError {
             Self::TooManyHeaders { .. } => "http1.too_many_headers",
             Self::Version => "low_version",
             Self::Fragment => "path_normalization_failed",
+            Self::Url => "http1.invalid_url",
+            Self::Scheme => "http1.invalid_scheme",
             Self::HeaderValue => "http1.invalid_characters",
+            Self::Host => "http.invalid_authority",
             Self::LengthAndChunked => "http1.content_length_and_chunked_not_allowed",
             Self::TransferEncoding => "http1.invalid_transfer_encoding",
             Self::BodyDisallowed => "http1.body_disallowed",

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Method, Uri, Version};
-use memchr::memchr;
+use memchr::{memchr, memmem};
 
 use crate::fields::{self, Declared, Facts};
 use crate::host::is_host;
@@ -133,6 +133,9 @@ fn parse_target(method: &Method, target: Bytes) -> Result<Uri, HeadError> {
     if memchr(b'#', &target).is_some() {
         return Err(HeadError::Fragment);
     }
+    if target.first() != Some(&b'/') && *method != Method::CONNECT {
+        check_url(method, &target)?;
+    }
     let uri = Uri::from_maybe_shared(target).map_err(|_| HeadError::Target)?;
     let host_is_good = match uri.authority() {
         Some(authority) => !authority.as_str().is_empty() && is_host(authority.as_str().as_bytes()),
@@ -151,6 +154,25 @@ fn parse_target(method: &Method, target: Bytes) -> Result<Uri, HeadError> {
     match uri.path_and_query() {
         Some(path) if path.as_str().starts_with('?') => with_root_path(uri),
         _ => Ok(uri),
+    }
+}
+
+/// Refuses what Envoy's parser takes for a target and its codec does not.
+fn check_url(method: &Method, target: &[u8]) -> Result<(), HeadError> {
+    if target.starts_with(b"*") && *method != Method::OPTIONS {
+        return Err(HeadError::Url);
+    }
+    let Some(colon) = memmem::find(target, b"://") else { return Ok(()) };
+    let (scheme, behind) = (&target[..colon], &target[colon + 3..]);
+    let is_scheme = scheme.first().is_some_and(u8::is_ascii_alphabetic)
+        && scheme.iter().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(byte));
+    let is_known =
+        [b"http" as &[u8], b"https"].iter().any(|known| scheme.eq_ignore_ascii_case(known));
+    match behind.first() {
+        _ if !is_scheme => Ok(()),
+        None | Some(b'/' | b'?') => Err(HeadError::Url),
+        Some(_) if !is_known => Err(HeadError::Scheme),
+        Some(_) => Ok(()),
     }
 }
 

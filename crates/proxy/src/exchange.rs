@@ -65,6 +65,8 @@ pub(crate) struct Exchange {
     pub(crate) host_answered: bool,
     /// What the access log wants of the messages; none without an access log.
     captured: Option<Box<Captured>>,
+    /// Whether what follows the head of the request has no end (an upgrade, or CONNECT of HTTP/1).
+    pub(crate) endless: bool,
     /// Whether there is a request, and not only something that is none.
     announced: bool,
     ended: bool,
@@ -109,6 +111,7 @@ impl Exchange {
             bytes_sent: 0,
             answered: None,
             host_answered: false,
+            endless: false,
             announced: false,
             ended: false,
         }
@@ -213,6 +216,7 @@ impl Exchange {
     /// When the request was there as a whole; `None` for one that was not read to its end, or is none.
     pub(crate) fn request_ended_at(&self) -> Option<Instant> {
         match &self.progress {
+            _ if self.endless => None,
             Some(progress) => progress.ended_at(),
             None => self.announced.then_some(self.timers.started),
         }

@@ -8,7 +8,7 @@ use anyhow::Result;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-/// Fields by name: the operators, of which those that tell a time are masked.
+/// Fields by name: the operators. Of a duration is told whether there is one.
 const FIELDS: &[(&str, &str)] = &[
     ("protocol", "%PROTOCOL%"),
     ("code", "%RESPONSE_CODE%"),
@@ -36,10 +36,10 @@ const FIELDS: &[(&str, &str)] = &[
     ("remote", "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%"),
     ("local", "%DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT%"),
     ("server name", "%REQUESTED_SERVER_NAME%"),
-    ("duration", DURATION),
+    ("duration", "%DURATION%"),
+    ("request duration", "%REQUEST_DURATION%"),
+    ("response duration", "%RESPONSE_DURATION%"),
 ];
-/// Of it is told whether there is a time.
-const DURATION: &str = "%DURATION%";
 
 /// The ports of a listener and of a client: one connection.
 pub(super) type Ports = (u16, u16);
@@ -80,7 +80,7 @@ fn parse(text: &str) -> Lines {
         let mut port = || fields.next().and_then(|port| port.parse().ok()).unwrap_or_default();
         let ports = (port(), port());
         let masked = |(index, field): (usize, &str)| {
-            let is_time = FIELDS.get(index).is_some_and(|(_, operator)| *operator == DURATION);
+            let is_time = FIELDS.get(index).is_some_and(|(name, _)| name.ends_with("duration"));
             let timed = is_time && field.parse::<u64>().is_ok();
             if timed { "a time".to_owned() } else { field.to_owned() }
         };

@@ -30,6 +30,8 @@ where
         if let Err(reply) =
             check(exchange, &request).and_then(|()| normalize(exchange, &mut request))
         {
+            exchange.endless =
+                request.method() == Method::CONNECT && request.version() != Version::HTTP_2;
             exchange.note_request(&request);
             return Err(reply.into());
         }
@@ -48,6 +50,7 @@ where
         }
         forwarded::rewrite(exchange, headers);
         let switches = upgrade.is_some();
+        exchange.endless = switches;
         if let Some(upgrade) = upgrade {
             put_upgrade(headers, upgrade);
         }
