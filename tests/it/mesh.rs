@@ -21,11 +21,6 @@ pub(crate) fn loopback() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 0))
 }
 
-/// An address where nobody listens.
-pub(crate) fn refusing() -> Result<SocketAddr> {
-    Ok(std::net::TcpListener::bind(loopback())?.local_addr()?)
-}
-
 /// Backends with these names, on free ports.
 pub(crate) fn backends<const N: usize>(names: [&str; N]) -> Result<Vec<Backend>> {
     names.iter().map(|name| Ok(Backend::start(name, loopback())?)).collect()

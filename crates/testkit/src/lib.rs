@@ -21,4 +21,5 @@ pub use destrier_http1::AnswerTo;
 pub use echo::EchoTcp;
 pub use gate::Gate;
 pub use load::{Failure, Load, Pace, Protocol, Report, RunningLoad, Stop};
+pub use net::refusing;
 pub use raw::{Ending, RawConn, RawPeer, RawRequest, RawResponse, h2};

@@ -1,6 +1,7 @@
 //! Sockets on loopback.
 
 use std::io;
+use std::mem;
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
@@ -15,6 +16,20 @@ pub(crate) fn listen(addr: SocketAddr) -> io::Result<TcpListener> {
     socket.bind(&addr.into())?;
     socket.listen(1024)?;
     Ok(socket.into())
+}
+
+/// An address of 127.0.0.1 that refuses connections for the rest of the process: its port is bound, so that
+/// no other socket gets it, and nobody listens.
+///
+/// # Errors
+/// There is no free port.
+pub fn refusing() -> io::Result<SocketAddr> {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP))?;
+    socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into())?;
+    let address = socket.local_addr()?.as_socket();
+    // Closing it would give the port away, to another test as likely as not.
+    mem::forget(socket);
+    address.ok_or_else(|| io::Error::other("a TCP socket has an address"))
 }
 
 /// Makes closing the stream send a reset.

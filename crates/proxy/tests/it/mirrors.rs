@@ -79,7 +79,7 @@ async fn a_body_that_comes_in_pieces_is_copied_as_it_comes() {
 #[tokio::test]
 async fn nothing_that_happens_to_a_copy_touches_the_request() {
     let main = Backend::echoing().await;
-    let refusing = Backend::refusing().await;
+    let refusing = destrier_testkit::refusing().expect("there is a free port");
     let rig = rig(&main, refusing, mirrored(MirrorHost::Suffixed, Share::ALL)).await;
     let mut client = rig.client().await;
     for _ in 0..3 {

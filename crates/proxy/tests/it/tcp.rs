@@ -111,7 +111,7 @@ async fn silence_and_age_end_it() {
 #[tokio::test]
 async fn without_a_host_the_client_is_closed() {
     let log = Log::new();
-    let refusing = Backend::refusing().await;
+    let refusing = destrier_testkit::refusing().expect("there is a free port");
     let rig = Rig::builder()
         .cluster(cluster("c", UpstreamProtocol::Http1), &[refusing])
         .tcp(ClusterChoice::One("c".into()), |tcp| {

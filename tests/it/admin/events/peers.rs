@@ -6,11 +6,11 @@ use std::net::SocketAddr;
 
 use anyhow::{Context, Result};
 use destrier::demo::config::static_cluster;
-use destrier_testkit::{Backend, RawConn, RawPeer};
+use destrier_testkit::{Backend, RawConn, RawPeer, refusing};
 use serde_json::{Value, json};
 
 use super::cases::{Case, Peer};
-use crate::mesh::{loopback, refusing};
+use crate::mesh::loopback;
 
 /// One peer for each event that has one.
 pub(super) struct Peers {

@@ -6,11 +6,11 @@ use anyhow::Result;
 use destrier::demo::config::{
     bootstrap, http_manager, listener, over_http2, route, static_cluster,
 };
-use destrier_testkit::{Backend, RawConn, RawPeer};
+use destrier_testkit::{Backend, RawConn, RawPeer, refusing};
 use serde_json::{Value, json};
 
 use super::log;
-use crate::mesh::{loopback, refusing};
+use crate::mesh::loopback;
 
 /// What a bad backend sends after it has read a request; then it closes.
 const BAD: &[(&str, &str)] = &[

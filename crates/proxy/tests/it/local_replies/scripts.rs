@@ -15,7 +15,7 @@ use destrier_testkit::h2::Frame;
 use http::StatusCode;
 
 use super::hosts::{End, answering, babbling, frames, late, silent, unanswered};
-use crate::support::{Backend, cluster, forward};
+use crate::support::{cluster, forward};
 
 /// Longer than any wait of the scripts, shorter than the patience of a test.
 pub(super) const SHORT: Duration = Duration::from_millis(300);
@@ -202,8 +202,12 @@ pub(super) async fn script(name: &str) -> Option<Script> {
             let drop = DropOverload { category: "c".into(), share: Percent::HUNDRED };
             Script { drop: Some(drop), ..Script::to(name, nowhere) }
         }
-        "connect-refused" => Script::to(name, Backend::refusing().await),
-        "connect-refused-h2-upstream" => Script::to(name, Backend::refusing().await).http2(),
+        "connect-refused" => {
+            Script::to(name, destrier_testkit::refusing().expect("there is a free port"))
+        }
+        "connect-refused-h2-upstream" => {
+            Script::to(name, destrier_testkit::refusing().expect("there is a free port")).http2()
+        }
         "connect-timeout" => {
             let (address, kept) = unanswered().await;
             Script::to(name, address).keeping(kept)

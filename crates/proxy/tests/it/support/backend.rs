@@ -68,12 +68,6 @@ impl Backend {
         .await
     }
 
-    /// Closes a socket that was bound: connections to it are refused.
-    pub(crate) async fn refusing() -> SocketAddr {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("port 0 is always free");
-        listener.local_addr().expect("it is bound")
-    }
-
     /// How many connections it got.
     pub(crate) fn connections(&self) -> usize {
         self.connections.load(Ordering::SeqCst)
