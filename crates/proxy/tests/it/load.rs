@@ -10,14 +10,18 @@ use crate::support::{Backend, Client, H2Client, Rig, cluster, forward, h2, route
 
 const REQUESTS: usize = 150;
 
-/// Answers with the body that came, and closes its connection after some answers.
+/// Answers with the body that came, and closes its connection after some answers. It says so: a request
+/// whose body is passed on as it comes cannot be sent again when it meets a close that nobody announced.
 async fn closing_now_and_then() -> Backend {
+    const ANSWERS: usize = 17;
     Backend::start(|mut peer| async move {
-        for _ in 0..17 {
+        for number in 1..=ANSWERS {
             let Some(request) = peer.request().await else { return };
             let body = request.split_once("\r\n\r\n").map_or("", |(_, body)| body);
             let length = body.len();
-            peer.send(format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{body}")).await;
+            let last = if number == ANSWERS { "connection: close\r\n" } else { "" };
+            let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n{last}\r\n");
+            peer.send(head + body).await;
         }
     })
     .await
