@@ -7,7 +7,7 @@
 //! It runs on the control thread and reads snapshots: it never blocks the data path, and it never decides
 //! anything. What grows with the number of clusters is written while it is sent (`stream`).
 //!
-//! Start reading at [`serve`], then `pages` for the table of paths.
+//! Start reading at [`serve()`], then `pages` for the table of paths.
 
 mod answer;
 mod breakers;
