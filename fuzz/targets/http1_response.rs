@@ -14,7 +14,7 @@ fuzz_target!(|input: &[u8]| {
     };
     let kinds = [AnswerTo::Other, AnswerTo::Head, AnswerTo::Connect, AnswerTo::Upgrade];
     let request = kinds[usize::from(kind) % kinds.len()];
-    let Some((head, _)) = parse(bytes, request) else {
+    let Some((head, _)) = parse(bytes, request, HeadLimits::default()) else {
         return;
     };
     let option = if head.keep_alive { ConnectionOption::Omit } else { ConnectionOption::Close };
@@ -22,7 +22,9 @@ fuzz_target!(|input: &[u8]| {
     let version = Version::HTTP_11;
     write_response_head(&mut written, version, head.status, &head.headers, head.body, option);
     written.extend_from_slice(b"BODY");
-    let (again, rest) = parse(&written, request).expect("what is written is good");
+    // The writer adds headers of its own, which may be one too many for the reader's limits.
+    let wide = HeadLimits { max_bytes: usize::MAX, max_headers: usize::MAX };
+    let (again, rest) = parse(&written, request, wide).expect("what is written is good");
     assert_eq!(&rest[..], b"BODY");
     assert_eq!(again.status, head.status);
     assert_eq!((again.body, again.tunnel), (head.body, head.tunnel));
@@ -30,9 +32,13 @@ fuzz_target!(|input: &[u8]| {
     assert_eq!(others(again.headers), others(head.headers));
 });
 
-fn parse(bytes: &[u8], request: AnswerTo) -> Option<(ResponseHead, BytesMut)> {
+fn parse(
+    bytes: &[u8],
+    request: AnswerTo,
+    limits: HeadLimits,
+) -> Option<(ResponseHead, BytesMut)> {
     let mut buf = BytesMut::from(bytes);
-    let mut parser = HeadParser::new(HeadLimits::default());
+    let mut parser = HeadParser::new(limits);
     Some((parser.parse_response(&mut buf, request).ok()??, buf))
 }
 
