@@ -23,7 +23,7 @@ fuzz_target!(|input: &[u8]| {
     write_response_head(&mut written, version, head.status, &head.headers, head.body, option);
     written.extend_from_slice(b"BODY");
     // The writer adds headers of its own, which may be one too many for the reader's limits.
-    let wide = HeadLimits { max_bytes: usize::MAX, max_headers: usize::MAX };
+    let wide = HeadLimits { max_bytes: 1 << 20, max_headers: 1 << 12 };
     let (again, rest) = parse(&written, request, wide).expect("what is written is good");
     assert_eq!(&rest[..], b"BODY");
     assert_eq!(again.status, head.status);
@@ -32,11 +32,7 @@ fuzz_target!(|input: &[u8]| {
     assert_eq!(others(again.headers), others(head.headers));
 });
 
-fn parse(
-    bytes: &[u8],
-    request: AnswerTo,
-    limits: HeadLimits,
-) -> Option<(ResponseHead, BytesMut)> {
+fn parse(bytes: &[u8], request: AnswerTo, limits: HeadLimits) -> Option<(ResponseHead, BytesMut)> {
     let mut buf = BytesMut::from(bytes);
     let mut parser = HeadParser::new(limits);
     Some((parser.parse_response(&mut buf, request).ok()??, buf))
