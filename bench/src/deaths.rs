@@ -4,15 +4,13 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use destrier_mock_xds::{Changes, MockXds, eds_cluster, endpoints};
 use destrier_testkit::{Backend, Load, Pace, Protocol, Stop};
 use tokio::time::{Instant, sleep};
 
 use crate::Options;
-use crate::forward::free_port;
-use crate::peer::{Peer, ads_bootstrap};
-use crate::process::Process;
+use crate::peer::Peer;
 use crate::report::say;
 use crate::scale::answered_by;
 
@@ -53,15 +51,9 @@ async fn one_round(peer: Peer, binary: &Path) -> Result<u64> {
     let mut assignment = endpoints(CLUSTER, &addresses);
     let control_plane = MockXds::start_local().await?;
     control_plane.apply(Changes::new().cluster(&eds_cluster(CLUSTER)).endpoints(&assignment));
-    let (port, admin) = (free_port()?, free_port()?);
-    let at = control_plane.address().context("the control plane listens on TCP")?;
     let folder = tempfile::tempdir()?;
-    let path = folder.path().join("bootstrap.yaml");
-    std::fs::write(&path, ads_bootstrap(port, admin, at, CLUSTER))?;
-    let arguments =
-        ["-c", &path.display().to_string(), "--concurrency", "1", "-l", "error"].map(str::to_owned);
-    let mut process =
-        Process::start(peer.name(), binary, &arguments, "0", &folder.path().join("log"))?;
+    let (mut process, port) =
+        peer.start_over_ads(binary, &control_plane, CLUSTER, folder.path())?;
     process.listening(port, Duration::from_secs(20)).await?;
     answered_by(port, "b0", Instant::now()).await?;
 

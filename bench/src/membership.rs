@@ -4,14 +4,12 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use destrier_mock_xds::{Changes, MockXds, eds_cluster, endpoints};
 use tokio::time::sleep;
 
 use crate::Options;
-use crate::forward::free_port;
-use crate::peer::{Balancing, Peer, ads_bootstrap};
-use crate::process::Process;
+use crate::peer::{Balancing, Peer};
 use crate::report::say;
 use crate::scale::settled;
 
@@ -68,15 +66,9 @@ async fn measure(
     let control_plane = MockXds::start_local().await?;
     control_plane
         .apply(Changes::new().cluster(&cluster).endpoints(&endpoints(CLUSTER, &addresses)));
-    let (port, admin) = (free_port()?, free_port()?);
-    let at = control_plane.address().context("the control plane listens on TCP")?;
     let folder = tempfile::tempdir()?;
-    let path = folder.path().join("bootstrap.yaml");
-    std::fs::write(&path, ads_bootstrap(port, admin, at, CLUSTER))?;
-    let arguments =
-        ["-c", &path.display().to_string(), "--concurrency", "1", "-l", "error"].map(str::to_owned);
-    let mut process =
-        Process::start(peer.name(), binary, &arguments, "0", &folder.path().join("log"))?;
+    let (mut process, port) =
+        peer.start_over_ads(binary, &control_plane, CLUSTER, folder.path())?;
     process.listening(port, Duration::from_secs(60)).await?;
     let rss_kib = settled(&mut process).await?;
     let before = process.usage()?;

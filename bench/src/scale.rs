@@ -4,14 +4,14 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use destrier_mock_xds::{Changes, MockXds, eds_cluster, endpoints};
 use destrier_testkit::{Backend, Load, Stop};
 use tokio::time::Instant;
 
 use crate::Options;
 use crate::forward::free_port;
-use crate::peer::{Balancing, Peer, Protocol, Setup, ads_bootstrap};
+use crate::peer::{Balancing, Peer, Protocol, Setup};
 use crate::process::Process;
 use crate::report::say;
 
@@ -98,15 +98,9 @@ async fn over_ads(peer: Peer, binary: &Path, clusters: usize, first: &Backend) -
         changes = changes.cluster(&eds_cluster(&name)).endpoints(&endpoints(&name, &addresses));
     }
     control_plane.apply(changes);
-    let (port, admin) = (free_port()?, free_port()?);
-    let at = control_plane.address().context("the control plane listens on TCP")?;
-    let path = folder.path().join("bootstrap.yaml");
-    std::fs::write(&path, ads_bootstrap(port, admin, at, CHANGED))?;
-    let arguments = ["-c", &path.display().to_string(), "--concurrency", "1", "-l", "warning"]
-        .map(str::to_owned);
-    let log = folder.path().join("log");
     let begin = Instant::now();
-    let mut process = Process::start(peer.name(), binary, &arguments, "0", &log)?;
+    let (mut process, port) =
+        peer.start_over_ads(binary, &control_plane, CHANGED, folder.path())?;
     process.listening(port, Duration::from_secs(180)).await?;
     answered_by(port, "first", begin).await?;
     let start = begin.elapsed();

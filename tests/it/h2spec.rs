@@ -10,6 +10,7 @@ use destrier::demo::local::LocalAgent;
 use destrier_testkit::Backend;
 
 use crate::mesh::{addresses, backends, static_agent};
+use crate::process::say_skipped;
 
 const MODULE: &str = "github.com/summerwind/h2spec/cmd/h2spec@v2.2.1+incompatible";
 
@@ -82,7 +83,7 @@ async fn failures(program: PathBuf, agent: &LocalAgent) -> Result<(Vec<String>, 
 async fn every_case_passes() -> Result<()> {
     let built = tokio::task::spawn_blocking(h2spec).await?;
     let Some(program) = built else {
-        println!("skipped: h2spec is not on PATH, and Go or its module cannot be had here");
+        say_skipped("h2spec: it is not on PATH, and Go or its module cannot be had here")?;
         return Ok(());
     };
     let backends = backends(["a"])?;

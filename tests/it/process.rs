@@ -1,6 +1,6 @@
 //! The built program: run to its end, or as an agent of its own process.
 
-use std::io;
+use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
@@ -14,6 +14,12 @@ use tokio::net::UnixStream;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::mesh::PATIENCE;
+
+/// Says that a test is skipped, and why. Not with `eprintln`: what a test that passes prints is hidden, and
+/// this must be seen.
+pub(crate) fn say_skipped(what_and_why: &str) -> io::Result<()> {
+    io::stderr().write_all(format!("SKIPPED: {what_and_why}\n").as_bytes())
+}
 
 /// Runs the program to its end.
 pub(crate) fn run<S: AsRef<std::ffi::OsStr>>(line: &[S]) -> Result<Output> {

@@ -68,7 +68,7 @@ pub(super) fn bootstrap(setup: &Setup) -> String {
 }
 
 /// A bootstrap whose clusters come over ADS; all requests go to one of them.
-pub(crate) fn ads_bootstrap(
+pub(super) fn ads_bootstrap(
     port: u16,
     admin: u16,
     control_plane: SocketAddr,

@@ -6,11 +6,11 @@ mod nginx;
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
+use destrier_mock_xds::MockXds;
 
+use crate::forward::free_port;
 use crate::process::Process;
-
-pub(crate) use envoy::ads_bootstrap;
 
 /// What is spoken through the proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -141,6 +141,25 @@ impl Peer {
         let path = path.display().to_string();
         let arguments = self.arguments(setup, path, folder);
         Process::start(self.name(), binary, &arguments, cores, &folder.join("log"))
+    }
+
+    /// Starts it in `folder` with the clusters of a control plane, all requests to the one named `used`.
+    /// Only Envoy and Destrier know how. The port on which it will listen comes with it.
+    pub(crate) fn start_over_ads(
+        self,
+        binary: &Path,
+        control_plane: &MockXds,
+        used: &str,
+        folder: &Path,
+    ) -> Result<(Process, u16)> {
+        let (port, admin) = (free_port()?, free_port()?);
+        let at = control_plane.address().context("the control plane listens on TCP")?;
+        let path = folder.join("bootstrap.yaml");
+        std::fs::write(&path, envoy::ads_bootstrap(port, admin, at, used))?;
+        let arguments = ["-c", &path.display().to_string(), "--concurrency", "1", "-l", "error"]
+            .map(str::to_owned);
+        let process = Process::start(self.name(), binary, &arguments, "0", &folder.join("log"))?;
+        Ok((process, port))
     }
 
     fn arguments(self, setup: &Setup, path: String, folder: &Path) -> Vec<String> {

@@ -88,7 +88,8 @@ impl Forward {
         Self { directory, worker }
     }
 
-    /// The cluster of a name, as it is now.
+    /// The cluster of a name, as it is now. Left in [`UpstreamInfo::cluster`], it is the one that
+    /// [`Forward::send`] sends to: a request loads the clusters once.
     pub fn cluster(&self, name: &ClusterName) -> Option<Arc<Cluster>> {
         self.directory.get(name.as_str())
     }
@@ -108,9 +109,10 @@ impl Forward {
         request: Request<Body>,
         info: &mut UpstreamInfo,
     ) -> Result<Response<Body>, ForwardError> {
-        let Some(cluster) = self.directory.get(target.cluster.as_str()) else {
-            return Err(ForwardError::NoCluster);
-        };
+        // Whoever asked for the cluster before holds the one that this request is to have.
+        let asked = info.cluster.take().filter(|asked| asked.name() == target.cluster);
+        let cluster = asked.or_else(|| self.cluster(target.cluster));
+        let Some(cluster) = cluster else { return Err(ForwardError::NoCluster) };
         info.cluster = Some(cluster.clone());
         let caller = caller(request.headers());
         let result = self.send_to(&cluster, target, request, info).await;

@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::as_recorded;
 use crate::mesh::text;
+use crate::process::say_skipped;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_library_reads_every_series() -> Result<()> {
@@ -90,7 +91,7 @@ async fn promtool_accepts_the_page() -> Result<()> {
         .stderr(Stdio::piped())
         .spawn();
     let Ok(mut child) = child else {
-        println!("skipped: promtool is not installed");
+        say_skipped("promtool check metrics: promtool is not installed")?;
         return Ok(());
     };
     child.stdin.take().context("a pipe")?.write_all(page.as_bytes())?;

@@ -1,6 +1,6 @@
 //! Envoy as a process.
 
-use std::io::{self, Write as _};
+use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -14,15 +14,13 @@ use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
 use crate::mesh::PATIENCE;
-use crate::process::listeners;
+use crate::process::{listeners, say_skipped};
 
 /// The binary; says that `what` is skipped where there is none.
 pub(super) fn find_or_say(what: &str) -> io::Result<Option<PathBuf>> {
     let found = find();
     if found.is_none() {
-        // Not `eprintln`: what a test that passes prints is hidden, and this must be seen.
-        let said = format!("SKIPPED: {what} side by side: no Envoy here (set ENVOY_BIN)\n");
-        io::stderr().write_all(said.as_bytes())?;
+        say_skipped(&format!("{what} side by side: no Envoy here (set ENVOY_BIN)"))?;
     }
     Ok(found)
 }

@@ -132,7 +132,7 @@ tables! {
         max_concurrent_streams: InForce,
         initial_stream_window_size: InForce,
         initial_connection_window_size: InForce,
-        allow_connect: InForce,
+        allow_connect: Later "extended CONNECT is not taken yet",
         allow_metadata: Tolerated "METADATA frames are ignored",
         max_outbound_frames: Tolerated "limits of our own hold",
         max_outbound_control_frames: Tolerated "limits of our own hold",

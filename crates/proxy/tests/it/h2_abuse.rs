@@ -1,8 +1,7 @@
 //! HTTP/2 clients that misbehave: each costs a bounded amount of work and memory, and nobody else notices.
 
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -285,21 +284,7 @@ async fn frames_that_cannot_be_are_errors() {
 /// A client that gives no window: its answer waits at the host, not here, and costs the idle timeout.
 #[tokio::test]
 async fn a_window_that_stays_shut_costs_a_timeout() {
-    const SIZE: usize = 64 << 20;
-    let written = Arc::new(AtomicUsize::new(0));
-    let counted = Arc::clone(&written);
-    let backend = Backend::start(move |mut peer| {
-        let written = Arc::clone(&counted);
-        async move {
-            peer.request().await;
-            peer.send(format!("HTTP/1.1 200 OK\r\ncontent-length: {SIZE}\r\n\r\n")).await;
-            let piece = vec![b'x'; 64 << 10];
-            while tokio::io::AsyncWriteExt::write_all(&mut peer.stream, &piece).await.is_ok() {
-                written.fetch_add(piece.len(), Ordering::SeqCst);
-            }
-        }
-    })
-    .await;
+    let (backend, written) = Backend::large(64 << 20).await;
     let action = forward_with("c", |action| {
         action.timeout = None;
         action.idle_timeout = Some(Duration::from_millis(300));

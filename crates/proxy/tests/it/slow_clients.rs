@@ -1,7 +1,6 @@
 //! Clients that take their time: each costs a timeout, and the memory of a few buffers.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use destrier_policy::{HcmPolicy, UpstreamProtocol};
@@ -18,25 +17,6 @@ const PACE: Duration = Duration::from_millis(20);
 /// More than all buffers between two sockets and a proxy hold.
 const LARGE: usize = 64 << 20;
 const BUFFERS: usize = 16 << 20;
-
-/// A backend that answers a large body, and how much of it was taken.
-async fn large() -> (Backend, Arc<AtomicUsize>) {
-    let written = Arc::new(AtomicUsize::new(0));
-    let counted = Arc::clone(&written);
-    let backend = Backend::start(move |mut peer| {
-        let written = Arc::clone(&counted);
-        async move {
-            peer.request().await;
-            peer.send(format!("HTTP/1.1 200 OK\r\ncontent-length: {LARGE}\r\n\r\n")).await;
-            let piece = vec![b'x'; 64 << 10];
-            while peer.stream.write_all(&piece).await.is_ok() {
-                written.fetch_add(piece.len(), Ordering::SeqCst);
-            }
-        }
-    })
-    .await;
-    (backend, written)
-}
 
 async fn rig(backend: &Backend, log: &Log, change: impl FnOnce(&mut HcmPolicy)) -> Rig {
     let action = forward_with("c", |action| action.timeout = None);
@@ -116,7 +96,7 @@ async fn a_body_that_stops_costs_the_idle_timeout() {
 
 #[tokio::test]
 async fn an_answer_that_is_not_read_costs_the_idle_timeout_and_a_few_buffers() {
-    let (backend, written) = large().await;
+    let (backend, written) = Backend::large(LARGE).await;
     let log = Log::new();
     let rig = rig(&backend, &log, |hcm| hcm.stream_idle_timeout = Some(TIMEOUT)).await;
     let mut client = rig.client().await;
@@ -130,7 +110,7 @@ async fn an_answer_that_is_not_read_costs_the_idle_timeout_and_a_few_buffers() {
 
 #[tokio::test]
 async fn an_answer_that_is_read_slowly_waits_at_the_host() {
-    let (backend, written) = large().await;
+    let (backend, written) = Backend::large(LARGE).await;
     let log = Log::new();
     let rig = rig(&backend, &log, |hcm| hcm.stream_idle_timeout = Some(TIMEOUT)).await;
     let mut client = rig.client().await;

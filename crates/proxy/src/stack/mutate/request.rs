@@ -37,7 +37,7 @@ pub(super) fn change(
         return None;
     }
     if mutations.is_some() || of_choice.is_some() {
-        // Headers may name it; whoever sends the request sets it again.
+        // Headers may name it; the request is sent to this one.
         exchange.upstream.cluster = dispatch.cluster(cluster);
     }
     let original = match exchange.scope.policy.suppress_envoy_headers {

@@ -68,6 +68,25 @@ impl Backend {
         .await
     }
 
+    /// Answers one request with so many bytes; the number tells how many were taken of it.
+    pub(crate) async fn large(size: usize) -> (Self, Arc<AtomicUsize>) {
+        let written = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&written);
+        let backend = Self::start(move |mut peer| {
+            let written = Arc::clone(&counted);
+            async move {
+                peer.request().await;
+                peer.send(format!("HTTP/1.1 200 OK\r\ncontent-length: {size}\r\n\r\n")).await;
+                let piece = vec![b'x'; 64 << 10];
+                while peer.stream.write_all(&piece).await.is_ok() {
+                    written.fetch_add(piece.len(), Ordering::SeqCst);
+                }
+            }
+        })
+        .await;
+        (backend, written)
+    }
+
     /// How many connections it got.
     pub(crate) fn connections(&self) -> usize {
         self.connections.load(Ordering::SeqCst)
