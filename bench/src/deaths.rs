@@ -11,8 +11,8 @@ use tokio::time::{Instant, sleep};
 
 use crate::Options;
 use crate::peer::Peer;
+use crate::ports::answered_by;
 use crate::report::say;
-use crate::scale::answered_by;
 
 const CLUSTER: &str = "outbound|80||dying.default.svc.cluster.local";
 /// Requests in a second.

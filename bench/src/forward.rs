@@ -11,6 +11,7 @@ use rand::seq::SliceRandom;
 
 use crate::Options;
 use crate::peer::{Balancing, Peer, Protocol, Setup};
+use crate::ports::free_port;
 use crate::process::{Process, pin_self};
 use crate::report::say;
 
@@ -251,9 +252,4 @@ async fn drive(scenario: &Scenario, port: u16, length: Duration) -> Result<Vec<R
         reports.push(load.finished().await?);
     }
     Ok(reports)
-}
-
-/// A port that was free a moment ago.
-pub(crate) fn free_port() -> Result<u16> {
-    Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }

@@ -13,6 +13,7 @@ mod forward;
 mod membership;
 mod peer;
 mod picks;
+mod ports;
 mod process;
 mod report;
 mod scale;

@@ -11,7 +11,6 @@ use tokio::time::sleep;
 use crate::Options;
 use crate::peer::{Balancing, Peer};
 use crate::report::say;
-use crate::scale::settled;
 
 const CLUSTER: &str = "outbound|80||large.default.svc.cluster.local";
 const POLICIES: [Balancing; 4] =
@@ -70,7 +69,7 @@ async fn measure(
     let (mut process, port) =
         peer.start_over_ads(binary, &control_plane, CLUSTER, folder.path())?;
     process.listening(port, Duration::from_secs(60)).await?;
-    let rss_kib = settled(&mut process).await?;
+    let rss_kib = process.settled().await?;
     let before = process.usage()?;
     for change in 0..CHANGES {
         addresses.push(address(count + change));

@@ -95,6 +95,20 @@ impl Process {
         }
         Ok(sum)
     }
+
+    /// Resident memory once it no longer grows, KiB.
+    pub(crate) async fn settled(&mut self) -> Result<u64> {
+        let mut last = 0;
+        for _ in 0..40 {
+            tokio::time::sleep(Duration::from_millis(250)).await;
+            let now = self.usage()?.rss_kib;
+            if now.abs_diff(last) < 64 {
+                return Ok(now);
+            }
+            last = now;
+        }
+        Ok(last)
+    }
 }
 
 impl Drop for Process {

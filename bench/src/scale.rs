@@ -4,15 +4,14 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use destrier_mock_xds::{Changes, MockXds, eds_cluster, endpoints};
-use destrier_testkit::{Backend, Load, Stop};
+use destrier_testkit::Backend;
 use tokio::time::Instant;
 
 use crate::Options;
-use crate::forward::free_port;
 use crate::peer::{Balancing, Peer, Protocol, Setup};
-use crate::process::Process;
+use crate::ports::{answered_by, free_port};
 use crate::report::say;
 
 /// What a peer needed with so many clusters of ten endpoints.
@@ -74,7 +73,7 @@ async fn measure(peer: Peer, binary: &Path, clusters: usize) -> Result<Scaled> {
     };
     let mut process = peer.start(binary, &setup, "0", folder.path())?;
     let start = process.listening(setup.port, Duration::from_secs(120)).await?;
-    let rss_kib = settled(&mut process).await?;
+    let rss_kib = process.settled().await?;
     drop(process);
     let ads = match peer {
         Peer::Envoy | Peer::Destrier => Some(over_ads(peer, binary, clusters, &backend).await?),
@@ -104,7 +103,7 @@ async fn over_ads(peer: Peer, binary: &Path, clusters: usize, first: &Backend) -
     process.listening(port, Duration::from_secs(180)).await?;
     answered_by(port, "first", begin).await?;
     let start = begin.elapsed();
-    let rss_kib = settled(&mut process).await?;
+    let rss_kib = process.settled().await?;
     let (mut times, cpu_before) = (Vec::new(), process.usage()?);
     for round in 0..CHANGES {
         let (name, now) =
@@ -122,34 +121,4 @@ async fn over_ads(peer: Peer, binary: &Path, clusters: usize, first: &Backend) -
         change: times[times.len() / 2],
         change_cpu: Duration::from_nanos(used.cpu_ns) / CHANGES,
     })
-}
-
-/// Asks until the backend of this name answers.
-pub(crate) async fn answered_by(port: u16, wanted: &str, since: Instant) -> Result<()> {
-    let target = SocketAddr::from(([127, 0, 0, 1], port));
-    loop {
-        let load =
-            Load { stop: Stop::After(1), count_by: Some("x-backend".parse()?), ..Load::to(target) };
-        let report = load.run().await?;
-        if report.by_header.contains_key(wanted) {
-            return Ok(());
-        }
-        if since.elapsed() > Duration::from_secs(180) {
-            bail!("no answer from {wanted}: {:?} {:?}", report.statuses, report.failures);
-        }
-    }
-}
-
-/// Memory once it no longer grows.
-pub(crate) async fn settled(process: &mut Process) -> Result<u64> {
-    let mut last = 0;
-    for _ in 0..40 {
-        tokio::time::sleep(Duration::from_millis(250)).await;
-        let now = process.usage()?.rss_kib;
-        if now.abs_diff(last) < 64 {
-            return Ok(now);
-        }
-        last = now;
-    }
-    Ok(last)
 }

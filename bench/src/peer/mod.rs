@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use destrier_mock_xds::MockXds;
 
-use crate::forward::free_port;
+use crate::ports::free_port;
 use crate::process::Process;
 
 /// What is spoken through the proxy.

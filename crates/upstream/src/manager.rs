@@ -5,8 +5,6 @@ mod retired;
 mod thread;
 
 #[cfg(test)]
-mod steps_tests;
-#[cfg(test)]
 mod tests;
 
 use std::io;

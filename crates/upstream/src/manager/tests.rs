@@ -1,3 +1,5 @@
+mod steps;
+
 use destrier_balance::Preference;
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};

@@ -9,9 +9,9 @@ use destrier_policy::{
     ClusterPolicy, EndpointSet, LbPolicy, Locality, LocalityEndpoints, Percent, SlowStart, Snapshot,
 };
 
-use super::Place;
-use super::thread::Writer;
 use crate::cluster::testing::{endpoint, policy, ports, snapshot, surroundings};
+use crate::manager::Place;
+use crate::manager::thread::Writer;
 use crate::{Cluster, Directory, Standing};
 
 /// A writer whose time is what the test says.
