@@ -1,7 +1,7 @@
-use destrier_balance::Preference;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use destrier_balance::Preference;
 use destrier_balance::LbState;
 use destrier_policy::{
     ClusterPolicy, Discovery, Endpoint, EndpointSet, HealthStatus, LbPolicy, Percent,

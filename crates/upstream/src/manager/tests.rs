@@ -1,6 +1,5 @@
 mod steps;
 
-use destrier_balance::Preference;
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -8,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use destrier_balance::Preference;
 use destrier_policy::{RoutingPriority, Snapshot};
 use tokio::time::{sleep, timeout};
 

@@ -1,12 +1,12 @@
 //! The pool under load, without HTTP: admissions as fast as they go, over real sockets.
 
-use destrier_balance::Preference;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
+use destrier_balance::Preference;
 use destrier_policy::{
     Address, ClusterName, ClusterPolicy, ClusterSpec, Endpoint, EndpointSet, HealthStatus,
     Lifecycle, Locality, LocalityEndpoints, RoutingPriority, Snapshot, Thresholds,
