@@ -1,8 +1,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use destrier_balance::Preference;
 use destrier_balance::LbState;
+use destrier_balance::Preference;
 use destrier_policy::{
     ClusterPolicy, Discovery, Endpoint, EndpointSet, HealthStatus, LbPolicy, Percent,
 };
