@@ -120,7 +120,7 @@ proptest! {
         }
     }
 
-    /// Whatever the weights, every host of some weight has its share of the entries, within one.
+    /// Whatever the weights, every host has its share of the entries, within what whole turns allow.
     #[test]
     fn entries_are_in_proportion(
         weights in prop::collection::vec(1u32..1000, 2..60),
@@ -131,9 +131,12 @@ proptest! {
         let counts = table.entries_per_host();
         prop_assert_eq!(counts.iter().sum::<u32>(), 65_537);
         for ((_, weight), count) in hosts.iter().zip(counts) {
-            let exact = f64::from(*weight) / f64::from(sum) * 65_537.0;
-            // The last rounds end in the middle: a host lacks a turn or has one more.
-            prop_assert!((f64::from(count) - exact).abs() <= 2.0, "{} of {}", count, exact);
+            let share = f64::from(*weight) / f64::from(sum);
+            let exact = share * 65_537.0;
+            // After as many rounds each host is less than a turn from its due, and the last round ends in
+            // the middle. What all are off together shortens the rounds, for each by its share.
+            let off = 1.0 + share * hosts.len() as f64;
+            prop_assert!((f64::from(count) - exact).abs() <= off, "{} of {}", count, exact);
         }
         let table = build(&ring_policy(65_536, 65_536), &of_weights(&hosts));
         for ((_, weight), count) in hosts.iter().zip(table.entries_per_host()) {
