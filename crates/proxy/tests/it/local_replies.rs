@@ -112,9 +112,15 @@ async fn rig(script: &Script, log: &Log) -> (Rig, Vec<Client>) {
     for _ in 0..script.blocking {
         let mut client = rig.client().await;
         client.send("GET / HTTP/1.1\r\nhost: h\r\n\r\n").await;
+        // The first must be on its connection, not waiting for it, before the next may wait.
+        let waiting = blockers.len() as u64;
+        let cluster = script.cluster.as_ref().expect("something is held").name.as_str();
+        until(|| {
+            rig.cluster_stat(cluster, "upstream_rq_active") == 1
+                && rig.cluster_stat(cluster, "upstream_rq_pending_active") == waiting
+        })
+        .await;
         blockers.push(client);
-        let active = blockers.len() as u64;
-        until(|| rig.stat("http.in.downstream_rq_active") == active).await;
     }
     (rig, blockers)
 }
