@@ -4,8 +4,8 @@
 //!   fewest, and drains. A connection stays on its worker, and so does the upstream connection it uses.
 //! * This crate must never know protobuf or xDS, and decides nothing about hosts: below the router
 //!   everything is `destrier_upstream::Forward`.
-//! * Not in force yet: the `100 Continue` of a cluster (`proxy_100_continue` passes `expect` on, and clients
-//!   are told at once to go on); `expect: 100-continue` and extended CONNECT over HTTP/2;
+//! * Not in force yet: `expect: 100-continue` and extended CONNECT over HTTP/2 (where the host speaks it, a
+//!   client of `proxy_100_continue` is told to go on when the request goes out);
 //!   `per_connection_buffer_limit` below 64 KiB for TCP, and at all for HTTP/2, where windows limit what
 //!   comes in and hyper lets 400 KiB of a stream wait.
 //! * Of access logs: no lines at intervals; of an HTTP request no bytes on the wire and no points in time of

@@ -139,7 +139,7 @@ tables! {
         forward_client_cert_details: InForce "no client shows a certificate without TLS",
         set_current_client_cert_details: Later "needs TLS",
         forward_client_cert_matcher: Refused,
-        proxy_100_continue: InForce "clients are told to go on at once in any case",
+        proxy_100_continue: InForce "for HTTP/1 clients; with HTTP/2 hosts they go on at once",
         represent_ipv4_remote_address_as_ipv4_mapped_ipv6: Tolerated "addresses are shown as they are",
         upgrade_configs: InForce nested,
         normalize_path: InForce,

@@ -10,6 +10,7 @@ mod answer;
 mod close;
 mod life;
 mod outbox;
+mod pending;
 mod reading;
 mod request;
 mod server;

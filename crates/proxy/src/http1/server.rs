@@ -7,10 +7,10 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use destrier_http1::{
-    BodyLength, CONTINUE, ConnectionOption, HeadError, HeadLimits, HeadParser, RequestHead,
+    BodyLength, ConnectionOption, HeadError, HeadLimits, HeadParser, RequestHead,
 };
 use destrier_policy::HeaderCase;
-use destrier_upstream::{Body, Forward};
+use destrier_upstream::{Body, Forward, GoOn};
 use http::{Method, Response, StatusCode, Version};
 use tokio::time::Instant;
 use tokio_util::sync::WaitForCancellationFutureOwned;
@@ -19,6 +19,7 @@ use super::answer::{self, Answer, Trailers, Written};
 use super::close::{Farewell, linger, reset_at_close};
 use super::life::Life;
 use super::outbox::Outbox;
+use super::pending::{answered, tell_to_go_on};
 use super::reading::Reading;
 use super::request::{self, Source};
 use crate::alarm::Alarm;
@@ -252,28 +253,31 @@ impl Server {
         if !head.keep_alive {
             exchange.after = AfterAnswer::Close;
         }
-        if head.expect_continue {
-            self.outbox.push_bytes(CONTINUE);
-            if self.reading.stream.write_all(&mut self.outbox).await.is_err() {
-                return Then::Cut;
-            }
+        let expects = head.expect_continue;
+        let go_on = (expects && self.scope.policy.proxy_100_continue).then(GoOn::default);
+        if expects
+            && go_on.is_none()
+            && tell_to_go_on(&self.reading, &mut self.outbox).await.is_err()
+        {
+            return Then::Cut;
         }
         let method = head.method.clone();
         let Reading { reader, slot, .. } = &mut self.reading;
         let started = exchange.timers.started;
-        let incoming = request::assemble(head, reader, slot, &self.scope, started);
+        let mut incoming = request::assemble(head, reader, slot, &self.scope, started);
         match incoming.body {
             Source::Whole(length) => exchange.bytes_received = length,
-            Source::Streamed(progress) => exchange.progress = Some(progress),
+            Source::Streamed(progress) => {
+                exchange.progress = Some(progress);
+                // Whose body is here waits for nothing.
+                if let Some(go_on) = &go_on {
+                    incoming.request.extensions_mut().insert(go_on.clone());
+                }
+            }
         }
         let answered = {
             let mut handling = pin!(self.stack.handle(&mut exchange, incoming.request));
-            poll_fn(|cx| match handling.as_mut().poll(cx) {
-                Poll::Ready(Ok(response)) => Poll::Ready(Some(response)),
-                Poll::Ready(Err(_)) => Poll::Ready(None),
-                Poll::Pending => self.reading.poll_client_left(cx).map(|()| None),
-            })
-            .await
+            answered(handling.as_mut(), go_on.as_ref(), &mut self.reading, &mut self.outbox).await
         };
         match answered {
             Some(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {

@@ -117,6 +117,41 @@ async fn expect_continue_is_answered_here() {
 }
 
 #[tokio::test]
+async fn expect_continue_may_be_the_clusters_to_answer() {
+    let backend = Backend::start(|mut peer| async move {
+        let head = peer.head().await.expect("the head comes without its body");
+        assert!(head.contains("\r\nexpect: 100-continue\r\n"), "{head}");
+        if head.contains("/refused") {
+            return peer.send("HTTP/1.1 417 Expectation Failed\r\ncontent-length: 0\r\n\r\n").await;
+        }
+        peer.send("HTTP/1.1 100 Continue\r\n\r\n").await;
+        assert_eq!(peer.exactly(4).await.as_deref(), Some(&b"body"[..]));
+        peer.send("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
+    })
+    .await;
+    let rig = Rig::builder()
+        .cluster(cluster("c", UpstreamProtocol::Http1), &[backend.address])
+        .http(vec![route("/", forward("c"))], |hcm| hcm.proxy_100_continue = true)
+        .start()
+        .await;
+    let head = |path| {
+        format!(
+            "POST {path} HTTP/1.1\r\nhost: h\r\nexpect: 100-continue\r\ncontent-length: 4\r\n\r\n"
+        )
+    };
+    let mut client = rig.client().await;
+    client.send(head("/")).await;
+    assert_eq!(client.head().await.expect("the host's answer").status, 100);
+    client.send("body").await;
+    assert_eq!(client.reply().await.status, 200);
+
+    let mut client = rig.client().await;
+    client.send(head("/refused")).await;
+    assert_eq!(client.reply().await.status, 417, "without a 100 before it");
+    assert!(client.closes().await, "the body that was not sent is not the next request");
+}
+
+#[tokio::test]
 async fn an_answer_streams_as_it_comes() {
     let more = Arc::new(Notify::new());
     let wait = Arc::clone(&more);

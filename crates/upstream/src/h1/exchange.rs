@@ -11,7 +11,7 @@ use destrier_http1::{
 };
 use destrier_policy::{HeaderCase, HttpOptions};
 use http::header::{CONTENT_LENGTH, HOST, UPGRADE};
-use http::{HeaderMap, HeaderValue, Method, Response};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use http_body::Body as _;
 
 use super::pump::{Pump, Pumped, Writer};
@@ -19,7 +19,7 @@ use super::{IncomingBody, Reader, Trailers};
 use crate::payload::Payload;
 use crate::pool::{Ending, Lease};
 use crate::retry::{Again, Failure};
-use crate::{Body, BodyError, ForwardError, TcpLease};
+use crate::{Body, BodyError, ForwardError, GoOn, TcpLease};
 
 /// Interim responses (1xx) to one request; a host that sends more sends no answer at all.
 const MAX_INTERIM: u32 = 100;
@@ -55,7 +55,8 @@ pub(crate) async fn exchange(
     let received = match sent {
         // Whatever the host says before it closes counts; a broken pipe is read as its end.
         Ok(()) | Err(Unsent::Partly) => {
-            exchange.receive(&mut reader, answer_to, options, spare).await
+            let go_on = head.extensions.get();
+            exchange.receive(&mut reader, answer_to, go_on, options, spare).await
         }
         Err(Unsent::Entirely) => Err(Missing::Ended { untouched: true }),
     };
@@ -137,11 +138,13 @@ impl Exchange {
         Ok(())
     }
 
-    /// Reads the response's head. Interim responses (1xx) are dropped.
+    /// Reads the response's head. Interim responses (1xx) are dropped, but for a `100` that the client
+    /// waits for.
     async fn receive(
         &mut self,
         reader: &mut Reader,
         answer_to: AnswerTo,
+        go_on: Option<&GoOn>,
         options: &HttpOptions,
         spare: HeaderMap,
     ) -> Result<ResponseHead, Missing> {
@@ -155,6 +158,9 @@ impl Exchange {
         loop {
             match parser.parse_response(reader.buffer(), answer_to) {
                 Ok(Some(head)) if head.status.is_informational() && !head.tunnel => {
+                    if head.status == StatusCode::CONTINUE {
+                        go_on.inspect(|go_on| go_on.say());
+                    }
                     interim += 1;
                     if interim > MAX_INTERIM {
                         return Err(Missing::TooManyInterim);

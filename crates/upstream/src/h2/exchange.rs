@@ -15,7 +15,7 @@ use super::pump::Pump;
 use crate::payload::Payload;
 use crate::pool::StreamLease;
 use crate::retry::{Again, Failure};
-use crate::{Body, ForwardError};
+use crate::{Body, ForwardError, GoOn};
 
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
@@ -29,6 +29,8 @@ pub(crate) async fn exchange(
     payload: &mut Payload,
     options: &HttpOptions,
 ) -> Result<Response<Body>, Failure> {
+    // The h2 crate does not show a client the interim responses.
+    head.extensions.get::<GoOn>().inspect(|go_on| go_on.say());
     let request = outgoing(head)?;
     let empty = matches!(payload, Payload::AtHand(bytes) if bytes.is_empty());
     let begun = lease.send().send_request(request, empty);
