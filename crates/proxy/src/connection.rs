@@ -54,6 +54,28 @@ pub(crate) struct HttpConnection {
     pub(crate) forward: Forward,
 }
 
+/// Who ended a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    Client,
+    Proxy,
+}
+
+/// How an HTTP connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Parting {
+    pub(crate) by: Side,
+    /// A request was not answered to its end.
+    pub(crate) within_request: bool,
+}
+
+impl Parting {
+    /// With nothing under way.
+    pub(crate) fn idle(by: Side) -> Self {
+        Self { by, within_request: false }
+    }
+}
+
 /// What HTTP/2 begins with (RFC 9113, 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
@@ -64,22 +86,26 @@ pub(crate) async fn serve(accepted: Accepted, forward: Forward) {
     let original = scope.original_dst.then(|| original_destination(&socket)).flatten();
     let Ok(stream) = register(socket, &scope.address) else { return };
     let _counted = scope.stats.connection();
+    let began = Instant::now();
     let ends = Ends { id: NEXT_ID.fetch_add(1, Ordering::Relaxed), peer, local, original };
     match &scope.filter {
         FilterScope::Http(http) => {
             let buffer = BytesMut::new();
-            let journal = (!scope.logs.is_empty()).then(|| (ends.clone(), Instant::now()));
+            let journal = (!scope.logs.is_empty()).then(|| ends.clone());
             let http = Arc::clone(http);
             let connection = HttpConnection { stream, buffer, ends, scope: http, drain, forward };
-            serve_http(connection).await;
-            if let Some((ends, started)) = journal {
-                scope.logs.write(&TcpLine::of_connection(&ends, &scope.logs.listener, started));
+            let stats = Arc::clone(&connection.scope);
+            let parting = serve_http(connection).await;
+            stats.stats.parted(parting, began.elapsed());
+            if let Some(ends) = journal {
+                scope.logs.write(&TcpLine::of_connection(&ends, &scope.logs.listener, began));
             }
         }
         FilterScope::Tcp(tcp) => {
             tcp::serve(Arc::new(stream), ends, Arc::clone(tcp), &scope.logs, forward).await;
         }
     }
+    scope.stats.lasted(began.elapsed());
     drop(permit);
 }
 
@@ -102,7 +128,7 @@ fn register(socket: Socket, listener: &Address) -> io::Result<Stream> {
     }
 }
 
-async fn serve_http(mut connection: HttpConnection) {
+async fn serve_http(mut connection: HttpConnection) -> Parting {
     let scope = Arc::clone(&connection.scope);
     let _counted = scope.stats.connection();
     let version = match scope.policy.codec {
@@ -113,7 +139,7 @@ async fn serve_http(mut connection: HttpConnection) {
     match version {
         Some(Version::Http1) => http1::serve(connection).await,
         Some(Version::Http2) => http2::serve(connection).await,
-        None => {}
+        None => Parting::idle(Side::Client),
     }
 }
 

@@ -140,6 +140,7 @@ impl Exchange {
     pub(crate) fn note_response(&mut self, status: StatusCode, headers: &HeaderMap) {
         self.status = Some(status);
         self.scope.stats.answered(status);
+        self.scope.listener_stats.answered(status);
         if let Some(captured) = &mut self.captured {
             captured.response(&self.scope.logs.wanted, status, headers);
         }

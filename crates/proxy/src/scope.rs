@@ -9,7 +9,7 @@ use http::HeaderValue;
 use crate::access_log::{AccessLogs, LogWriter};
 use crate::config::NodeIdentity;
 use crate::stack::want;
-use crate::stats::{HttpStats, ListenerStats, ProxyStats, TcpStats};
+use crate::stats::{HttpStats, ListenerHttpStats, ListenerStats, ProxyStats, TcpStats};
 
 /// A bound listener as its connections see it.
 pub(crate) struct ListenerScope {
@@ -34,6 +34,8 @@ pub(crate) enum FilterScope {
 pub(crate) struct HttpScope {
     pub(crate) policy: Arc<HcmPolicy>,
     pub(crate) stats: Arc<HttpStats>,
+    /// The same by listener.
+    pub(crate) listener_stats: Arc<ListenerHttpStats>,
     pub(crate) logs: AccessLogs,
     /// `server_name`, ready to be written.
     pub(crate) server: HeaderValue,
@@ -111,6 +113,7 @@ impl ListenerScope {
         let filter = match &policy.filter {
             ListenerFilter::Http(hcm) => FilterScope::Http(Arc::new(HttpScope {
                 stats: stats.http(&hcm.stat_prefix),
+                listener_stats: stats.listener_http(&address, &hcm.stat_prefix),
                 logs: {
                     let mut logs = AccessLogs::open(&hcm.access_log, Arc::clone(&name), writer);
                     want(&hcm.local_replies, &mut logs.wanted);

@@ -3,17 +3,21 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use destrier_policy::Address;
 use destrier_upstream::{Counter, Gauge, Histogram, Stat, StatValue};
 use http::StatusCode;
 
 use crate::access_log::LogStats;
+use crate::connection::{Parting, Side};
 
 /// Statistics of all listeners, connection managers and TCP proxies.
 #[derive(Default)]
 pub struct ProxyStats {
     listeners: Table<ListenerStats>,
+    /// By `<address>.http.<stat_prefix>`.
+    listener_http: Table<ListenerHttpStats>,
     http: Table<HttpStats>,
     tcp: Table<TcpStats>,
     access_log: Arc<LogStats>,
@@ -31,6 +35,7 @@ impl ProxyStats {
         self.access_log.each(&mut |name, stat| visit(name, stat.value()));
         visit_table("http", &self.http, visit, HttpStats::each_field);
         visit_table("listener", &self.listeners, visit, ListenerStats::each_field);
+        visit_table("listener", &self.listener_http, visit, ListenerHttpStats::each_field);
         visit_table("tcp", &self.tcp, visit, TcpStats::each_field);
     }
 
@@ -39,6 +44,7 @@ impl ProxyStats {
         self.access_log.each(&mut |_, stat| stat.reset_counter());
         reset_table(&self.http, HttpStats::each_field);
         reset_table(&self.listeners, ListenerStats::each_field);
+        reset_table(&self.listener_http, ListenerHttpStats::each_field);
         reset_table(&self.tcp, TcpStats::each_field);
     }
 
@@ -48,7 +54,15 @@ impl ProxyStats {
     }
 
     pub(crate) fn listener(&self, address: &Address) -> Arc<ListenerStats> {
-        entry(&self.listeners, &address.to_string().replace(':', "_"))
+        entry(&self.listeners, &written(address))
+    }
+
+    pub(crate) fn listener_http(
+        &self,
+        address: &Address,
+        stat_prefix: &str,
+    ) -> Arc<ListenerHttpStats> {
+        entry(&self.listener_http, &format!("{}.http.{stat_prefix}", written(address)))
     }
 
     pub(crate) fn http(&self, stat_prefix: &str) -> Arc<HttpStats> {
@@ -64,6 +78,11 @@ impl fmt::Debug for ProxyStats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ProxyStats").finish_non_exhaustive()
     }
+}
+
+/// As it stands in the name of a statistic.
+fn written(address: &Address) -> String {
+    address.to_string().replace(':', "_")
 }
 
 fn entry<S: Default>(table: &Table<S>, key: &str) -> Arc<S> {
@@ -119,7 +138,20 @@ stats! {
     ListenerStats {
         downstream_cx_active: Gauge,
         downstream_cx_destroy: Counter,
+        downstream_cx_length_ms: Histogram,
         downstream_cx_total: Counter,
+    }
+}
+
+stats! {
+    /// `listener.<address>.http.<stat_prefix>.*`
+    ListenerHttpStats {
+        downstream_rq_1xx: Counter,
+        downstream_rq_2xx: Counter,
+        downstream_rq_3xx: Counter,
+        downstream_rq_4xx: Counter,
+        downstream_rq_5xx: Counter,
+        downstream_rq_completed: Counter,
     }
 }
 
@@ -128,6 +160,11 @@ stats! {
     HttpStats {
         downstream_cx_active: Gauge,
         downstream_cx_destroy: Counter,
+        downstream_cx_destroy_active_rq: Counter,
+        downstream_cx_destroy_local: Counter,
+        downstream_cx_destroy_local_active_rq: Counter,
+        downstream_cx_destroy_remote: Counter,
+        downstream_cx_destroy_remote_active_rq: Counter,
         downstream_cx_delayed_close_timeout: Counter,
         downstream_cx_drain_close: Counter,
         downstream_cx_http1_active: Gauge,
@@ -135,6 +172,7 @@ stats! {
         downstream_cx_http2_active: Gauge,
         downstream_cx_http2_total: Counter,
         downstream_cx_idle_timeout: Counter,
+        downstream_cx_length_ms: Histogram,
         downstream_cx_max_duration_reached: Counter,
         downstream_cx_max_requests_reached: Counter,
         downstream_cx_protocol_error: Counter,
@@ -208,6 +246,34 @@ impl ListenerStats {
             },
         }
     }
+
+    /// A connection has ended that lasted so long.
+    pub(crate) fn lasted(&self, length: Duration) {
+        self.downstream_cx_length_ms.record(length);
+    }
+}
+
+impl ListenerHttpStats {
+    /// Counts an answer whose head goes out.
+    pub(crate) fn answered(&self, status: StatusCode) {
+        self.downstream_rq_completed.inc();
+        count_class(
+            status,
+            [
+                &self.downstream_rq_1xx,
+                &self.downstream_rq_2xx,
+                &self.downstream_rq_3xx,
+                &self.downstream_rq_4xx,
+                &self.downstream_rq_5xx,
+            ],
+        );
+    }
+}
+
+fn count_class(status: StatusCode, classes: [&Counter; 5]) {
+    if let Some(class) = classes.get((status.as_u16() / 100) as usize - 1) {
+        class.inc();
+    }
 }
 
 impl HttpStats {
@@ -221,6 +287,24 @@ impl HttpStats {
                 stats.downstream_cx_active.dec();
                 stats.downstream_cx_destroy.inc();
             },
+        }
+    }
+
+    /// A connection has ended in this way, and lasted so long.
+    pub(crate) fn parted(&self, parting: Parting, length: Duration) {
+        self.downstream_cx_length_ms.record(length);
+        let (destroyed, with_request) = match parting.by {
+            Side::Client => {
+                (&self.downstream_cx_destroy_remote, &self.downstream_cx_destroy_remote_active_rq)
+            }
+            Side::Proxy => {
+                (&self.downstream_cx_destroy_local, &self.downstream_cx_destroy_local_active_rq)
+            }
+        };
+        destroyed.inc();
+        if parting.within_request {
+            self.downstream_cx_destroy_active_rq.inc();
+            with_request.inc();
         }
     }
 
@@ -248,13 +332,15 @@ impl HttpStats {
     /// Counts an answer whose head goes out.
     pub(crate) fn answered(&self, status: StatusCode) {
         self.downstream_rq_completed.inc();
-        match status.as_u16() / 100 {
-            1 => self.downstream_rq_1xx.inc(),
-            2 => self.downstream_rq_2xx.inc(),
-            3 => self.downstream_rq_3xx.inc(),
-            4 => self.downstream_rq_4xx.inc(),
-            5 => self.downstream_rq_5xx.inc(),
-            _ => {}
-        }
+        count_class(
+            status,
+            [
+                &self.downstream_rq_1xx,
+                &self.downstream_rq_2xx,
+                &self.downstream_rq_3xx,
+                &self.downstream_rq_4xx,
+                &self.downstream_rq_5xx,
+            ],
+        );
     }
 }

@@ -17,14 +17,14 @@ mod server;
 
 pub(crate) use close::linger;
 
-use crate::connection::HttpConnection;
+use crate::connection::{HttpConnection, Parting};
 
 /// What is read at first to find out the version.
 pub(crate) const READ_SIZE: usize = 8 << 10;
 
 /// Serves a connection to its end.
-pub(crate) async fn serve(connection: HttpConnection) {
+pub(crate) async fn serve(connection: HttpConnection) -> Parting {
     let scope = std::sync::Arc::clone(&connection.scope);
     let _counted = scope.stats.http1_connection();
-    server::Server::new(connection).run().await;
+    server::Server::new(connection).run().await
 }

@@ -23,7 +23,7 @@ use super::pending::{answered, tell_to_go_on};
 use super::reading::Reading;
 use super::request::{self, Source};
 use crate::alarm::Alarm;
-use crate::connection::{Ends, HttpConnection};
+use crate::connection::{Ends, HttpConnection, Parting, Side};
 use crate::drain::Drain;
 use crate::exchange::{AfterAnswer, Exchange, Protocol};
 use crate::scope::HttpScope;
@@ -50,7 +50,7 @@ enum Next {
     /// No request: it is answered and the connection ends.
     Refuse(LocalReply),
     /// Nothing more.
-    End,
+    End(Side),
 }
 
 /// What becomes of the connection after an answer.
@@ -59,7 +59,7 @@ enum Then {
     /// Nothing more is said; the client may still be reading.
     Linger,
     /// It is cut, so that no one takes the answer for whole.
-    Cut,
+    Cut(Side),
 }
 
 /// How long a connection is idle before it gives its buffers back. Longer than most deadlines of a
@@ -103,7 +103,7 @@ impl Server {
         }
     }
 
-    pub(super) async fn run(mut self) {
+    pub(super) async fn run(mut self) -> Parting {
         // Once is enough: the future keeps the waker of this task.
         poll_fn(|cx| {
             let _ = self.drain_begun.as_mut().poll(cx);
@@ -114,12 +114,12 @@ impl Server {
             let then = match self.next().await {
                 Next::Request(head) => self.serve(head).await,
                 Next::Refuse(reply) => self.refuse(reply).await,
-                Next::End => return,
+                Next::End(by) => return Parting::idle(by),
             };
             match then {
                 Then::NextRequest => {}
                 Then::Linger => break,
-                Then::Cut => return,
+                Then::Cut(by) => return Parting { by, within_request: true },
             }
         }
         let patience = self.scope.policy.delayed_close_timeout;
@@ -128,6 +128,7 @@ impl Server {
         {
             self.scope.stats.downstream_cx_delayed_close_timeout.inc();
         }
+        Parting::idle(Side::Proxy)
     }
 
     /// Reads a head.
@@ -137,7 +138,9 @@ impl Server {
     }
 
     fn poll_next(&mut self, cx: &mut Context<'_>, waiting: &mut Waiting) -> Poll<Next> {
-        let Some(reader) = &mut self.reading.reader else { return Poll::Ready(Next::End) };
+        let Some(reader) = &mut self.reading.reader else {
+            return Poll::Ready(Next::End(Side::Proxy));
+        };
         loop {
             if !reader.is_empty() {
                 match self.parser.parse_request(reader.buffer()) {
@@ -147,7 +150,7 @@ impl Server {
                 }
             }
             match reader.poll_fill(cx) {
-                Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Next::End),
+                Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Next::End(Side::Client)),
                 Poll::Ready(Ok(_)) => {}
                 Poll::Pending => break,
             }
@@ -214,7 +217,7 @@ impl Server {
         } else {
             stats.downstream_cx_idle_timeout.inc();
         }
-        Next::End
+        Next::End(Side::Proxy)
     }
 
     fn malformed(&self, error: HeadError) -> LocalReply {
@@ -259,7 +262,7 @@ impl Server {
             && go_on.is_none()
             && tell_to_go_on(&self.reading, &mut self.outbox).await.is_err()
         {
-            return Then::Cut;
+            return Then::Cut(Side::Client);
         }
         let method = head.method.clone();
         let Reading { reader, slot, .. } = &mut self.reading;
@@ -286,7 +289,7 @@ impl Server {
             Some(response) => self.answer(&mut exchange, &method, response).await,
             None => {
                 exchange.client_left();
-                Then::Cut
+                Then::Cut(Side::Client)
             }
         }
     }
@@ -354,7 +357,7 @@ impl Server {
             }
             Written::ClientLeft => {
                 exchange.client_left();
-                Then::Cut
+                Then::Cut(Side::Client)
             }
         }
     }
@@ -363,14 +366,14 @@ impl Server {
         if framing == BodyLength::UntilClose {
             reset_at_close(&self.reading.stream);
         }
-        Then::Cut
+        Then::Cut(Side::Proxy)
     }
 
     /// Passes a `101` on and becomes a tunnel.
     async fn switch(&mut self, exchange: &mut Exchange, mut response: Response<Body>) -> Then {
         let lease = Forward::take_upgrade(&mut response);
         let (Some(mut lease), Some(reader)) = (lease, self.reading.reader.take()) else {
-            return Then::Cut;
+            return Then::Cut(Side::Proxy);
         };
         let (status, headers) = (response.status(), response.headers());
         let (version, option) = (Version::HTTP_11, ConnectionOption::Upgrade);
@@ -389,7 +392,7 @@ impl Server {
         self.outbox.wrote();
         let (stream, sent_ahead) = reader.into_parts();
         if stream.write_all(&mut self.outbox).await.is_err() {
-            return Then::Cut;
+            return Then::Cut(Side::Client);
         }
         let scope = Arc::clone(&self.scope);
         let _counted = scope.stats.upgrade();
@@ -405,9 +408,12 @@ impl Server {
         match ended.why {
             tcp::Ended::Idle => exchange.response_expired(crate::timers::Expired::Idle),
             // The client's side is not closed on its own, as in Envoy.
-            tcp::Ended::ClosedByClient | tcp::Ended::ClientFailed => exchange.client_left(),
+            tcp::Ended::ClosedByClient | tcp::Ended::ClientFailed => {
+                exchange.client_left();
+                return Then::Cut(Side::Client);
+            }
             _ => exchange.end(),
         }
-        Then::Cut
+        Then::Cut(Side::Proxy)
     }
 }

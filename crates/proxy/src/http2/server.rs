@@ -24,7 +24,7 @@ use super::io::Rewound;
 use super::limits::{self, Resets};
 use super::watch::OnWorker;
 use crate::alarm::Alarm;
-use crate::connection::{Ends, HttpConnection};
+use crate::connection::{Ends, HttpConnection, Parting, Side};
 use crate::exchange::{Exchange, Protocol};
 use crate::http1::linger;
 use crate::progress::RequestProgress;
@@ -50,7 +50,7 @@ pub(super) struct Connection {
 }
 
 /// Serves a connection to its end.
-pub(crate) async fn serve(connection: HttpConnection) {
+pub(crate) async fn serve(connection: HttpConnection) -> Parting {
     let HttpConnection { stream, buffer, ends, scope, drain, forward } = connection;
     let _counted = scope.stats.http2_connection();
     let policy = Arc::clone(&scope.policy);
@@ -133,6 +133,8 @@ pub(crate) async fn serve(connection: HttpConnection) {
         }
     });
     let result = result.await;
+    let by = if gone.load(Ordering::Relaxed) { Side::Client } else { Side::Proxy };
+    let within_request = shared.streams.load(Ordering::Relaxed) > 0;
     drop(serving);
     if let Err(error) = result
         && is_protocol_error(&error)
@@ -143,6 +145,7 @@ pub(crate) async fn serve(connection: HttpConnection) {
             linger(Reader::new(stream), alarm, policy.delayed_close_timeout).await;
         }
     }
+    Parting { by, within_request }
 }
 
 fn is_protocol_error(error: &hyper::Error) -> bool {

@@ -182,3 +182,45 @@ async fn an_address_that_is_taken_is_named() {
     let text = error.to_string();
     assert!(text.starts_with(&format!("listener web: cannot listen on {address}: ")), "{text}");
 }
+
+#[tokio::test]
+async fn who_ended_a_connection_is_counted() {
+    let backend = Backend::start(|mut peer| async move {
+        while let Some(request) = peer.request().await {
+            if request.starts_with("GET /answered ") {
+                peer.send("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
+            }
+        }
+    })
+    .await;
+    let rig = Rig::to(cluster("c", UpstreamProtocol::Http1), &[backend.address]).await;
+    let count = |name: &str| rig.stat(&format!("http.in.downstream_cx_{name}"));
+
+    let mut idle = rig.client().await;
+    assert_eq!(idle.get("/answered").await.status, 200);
+    drop(idle);
+    until(|| count("destroy_remote") == 1).await;
+    assert_eq!(count("destroy_active_rq"), 0);
+
+    let mut impatient = rig.client().await;
+    impatient.send("GET /silent HTTP/1.1\r\nhost: h\r\n\r\n").await;
+    until(|| rig.stat("http.in.downstream_rq_active") == 1).await;
+    drop(impatient);
+    until(|| count("destroy_remote_active_rq") == 1).await;
+    assert_eq!((count("destroy_remote"), count("destroy_active_rq")), (2, 1));
+
+    let mut last = rig.client().await;
+    last.send("GET /answered HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n").await;
+    assert_eq!(last.reply().await.status, 200);
+    assert!(last.closes().await);
+    drop(last);
+    until(|| count("destroy_local") == 1).await;
+    assert_eq!((count("destroy_local_active_rq"), count("destroy")), (0, 3));
+    until(|| count("length_ms") == 3).await;
+
+    let listener = rig.address().to_string().replace(':', "_");
+    let of_listener = |name: &str| rig.stat(&format!("listener.{listener}.{name}"));
+    assert_eq!(of_listener("http.in.downstream_rq_2xx"), 2);
+    assert_eq!(of_listener("http.in.downstream_rq_completed"), 2);
+    until(|| of_listener("downstream_cx_length_ms") == 3).await;
+}
