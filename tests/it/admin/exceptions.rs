@@ -157,6 +157,53 @@ pub(crate) const KEYS: &[(&str, &str, Why)] = &[
     ),
     ("/stats", r"^\+", Departs("gauges that Envoy shows once set, and statistics of ours")),
     ("/stats", "circuit_breakers|pool_overflow", Departs("pools are not limited")),
-    ("/stats", "[Cc]luster", Waits("statistics of clusters that nothing counts yet")),
-    ("/stats", "[Hh]ttp|listener|tcp", Waits("statistics of listeners that nothing counts yet")),
+    (
+        "changes GET /stats?usedonly&type=Counters",
+        "",
+        Departs("a counter that was set to zero is no longer one that was used"),
+    ),
+    (
+        "usedonly",
+        "lb_healthy_panic|pending_overflow|cx_overflow|cx_connect_fail|cx_destroy_remote|rq_(503|5xx)",
+        Departs("the traffic of the test does not provoke it"),
+    ),
+    (
+        "filter=%5Ecluster%5C.outbound%5C%7C8080%5C%7Cv1",
+        "upstream_rq_(503|5xx)",
+        Departs("the traffic of the test does not provoke it there"),
+    ),
+    ("/stats", "per_try|pending_failure_eject|rx_reset_no_error", Waits("retries and ejection")),
+    ("/stats", "no_filter_chain_match", Waits("listeners and routes of the control plane")),
+    ("/stats", r"http[._]async[-_]client|passthrough_", Departs("there is no such client inside")),
+    (
+        "/stats",
+        "internal_redirect|maintenance_mode",
+        Departs("Envoy's own redirects and maintenance"),
+    ),
+    (
+        "/stats",
+        "0_?rtt|early_data|preconnect_skipped|connect_attempts_exceeded",
+        Departs("there is no early data, and nothing is connected in advance or a second time"),
+    ),
+    (
+        "/stats",
+        "flow_control|bytes_buffered|upstream_flush",
+        Departs("what waits is bounded by buffers that are not counted"),
+    ),
+    ("/stats", "downstream_cx_[rt]x_bytes_total", Waits("bytes of HTTP connections")),
+    (
+        "/stats",
+        "config_missing|route_delayed|default[._]total_match|bind_errors|socket_connect_timeout",
+        Departs("of extensions and modes of Envoy that are not here"),
+    ),
+    (
+        "/stats",
+        "cx_overflow|pre_cx_|listener_filter|connections_accepted_per_socket_event|cx_drain_close",
+        Departs("of listener filters and limits of listeners, which are not here"),
+    ),
+    (
+        "/stats",
+        "path_normalization|ip_detection|rs_too_large|rq_redirect|after_downstream_response_started",
+        Waits("causes of answers, counted one by one"),
+    ),
 ];
