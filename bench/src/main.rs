@@ -7,9 +7,13 @@
 //! `--quick` takes one short round, to see that all of it works; `--only WORD` runs the scenarios whose name
 //! has the word; `--no-scale` leaves out the runs with a control plane and the pick alone, which wants
 //! valgrind; `--no-build` takes the binary that is there; `--picks` measures nothing but the pick.
+//!
+//! Two trials of endurance run alone, Destrier by itself: `--kills SECONDS` ends the control plane by force
+//! each second, `--soak SECONDS` lets a thousand clusters come and go ten times a second.
 
 mod deaths;
 mod forward;
+mod kills;
 mod membership;
 mod peer;
 mod picks;
@@ -17,9 +21,11 @@ mod ports;
 mod process;
 mod report;
 mod scale;
+mod soak;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
@@ -33,12 +39,27 @@ struct Options {
     scale: bool,
     build: bool,
     picks: bool,
+    endurance: Option<Endurance>,
+}
+
+/// A trial that runs alone, for so long.
+#[derive(Clone, Copy)]
+enum Endurance {
+    Kills(Duration),
+    Soak(Duration),
 }
 
 impl Options {
     fn read() -> Result<Self> {
-        let mut options =
-            Self { rounds: 5, quick: false, only: None, scale: true, build: true, picks: false };
+        let mut options = Self {
+            rounds: 5,
+            quick: false,
+            only: None,
+            scale: true,
+            build: true,
+            picks: false,
+            endurance: None,
+        };
         let mut words = std::env::args().skip(1);
         while let Some(word) = words.next() {
             match word.as_str() {
@@ -47,6 +68,10 @@ impl Options {
                 "--no-scale" => options.scale = false,
                 "--no-build" => options.build = false,
                 "--picks" => options.picks = true,
+                "--kills" => {
+                    options.endurance = Some(Endurance::Kills(seconds(words.next())?));
+                }
+                "--soak" => options.endurance = Some(Endurance::Soak(seconds(words.next())?)),
                 "--rounds" => {
                     options.rounds = words.next().context("--rounds wants a number")?.parse()?
                 }
@@ -57,13 +82,19 @@ impl Options {
     }
 }
 
+fn seconds(word: Option<String>) -> Result<Duration> {
+    let word = word.context("a number of seconds is wanted")?;
+    Ok(Duration::from_secs(word.parse().with_context(|| format!("{word:?} is no number"))?))
+}
+
 fn build(root: &Path) -> Result<()> {
     let build = Command::new("cargo")
-        .args(["build", "--release", "--locked", "--bin", "destrier"])
+        .args(["build", "--release", "--locked", "--workspace"])
+        .args(["--bin", "destrier", "--bin", "mock-xds"])
         .current_dir(root)
         .status()?;
     if !build.success() {
-        bail!("the release binary cannot be built");
+        bail!("the release binaries cannot be built");
     }
     Ok(())
 }
@@ -83,6 +114,11 @@ fn main() -> Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the workspace")?;
     if options.build {
         build(root)?;
+    }
+    match options.endurance {
+        Some(Endurance::Kills(duration)) => return kills::run(root, duration),
+        Some(Endurance::Soak(duration)) => return soak::run(root, duration),
+        None => {}
     }
     let mut peers: Vec<(Peer, PathBuf)> = Vec::new();
     let mut missing = Vec::new();

@@ -4,6 +4,7 @@ mod envoy;
 mod haproxy;
 mod nginx;
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -86,6 +87,14 @@ impl Balancing {
     }
 }
 
+/// A proxy that follows a control plane.
+pub(crate) struct Started {
+    pub(crate) process: Process,
+    /// On which it will listen.
+    pub(crate) port: u16,
+    pub(crate) admin: u16,
+}
+
 /// A proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Peer {
@@ -152,14 +161,26 @@ impl Peer {
         used: &str,
         folder: &Path,
     ) -> Result<(Process, u16)> {
-        let (port, admin) = (free_port()?, free_port()?);
         let at = control_plane.address().context("the control plane listens on TCP")?;
+        let started = self.start_at(binary, at, used, folder)?;
+        Ok((started.process, started.port))
+    }
+
+    /// The same with a control plane at an address.
+    pub(crate) fn start_at(
+        self,
+        binary: &Path,
+        at: SocketAddr,
+        used: &str,
+        folder: &Path,
+    ) -> Result<Started> {
+        let (port, admin) = (free_port()?, free_port()?);
         let path = folder.join("bootstrap.yaml");
         std::fs::write(&path, envoy::ads_bootstrap(port, admin, at, used))?;
         let arguments = ["-c", &path.display().to_string(), "--concurrency", "1", "-l", "error"]
             .map(str::to_owned);
         let process = Process::start(self.name(), binary, &arguments, "0", &folder.join("log"))?;
-        Ok((process, port))
+        Ok(Started { process, port, admin })
     }
 
     fn arguments(self, setup: &Setup, path: String, folder: &Path) -> Vec<String> {
