@@ -26,7 +26,7 @@ pub use assembler::{
     StoredResource, StoredVersion, Wanted,
 };
 pub use bootstrap::{
-    AdsPlan, AdsProtocol, AdsTarget, BootstrapPlan, NodeOn, Settings, StaticCluster,
+    AdsPlan, AdsProtocol, AdsServer, AdsTarget, BootstrapPlan, NodeOn, Settings, StaticCluster,
     StaticListener, Wildcard, translate_bootstrap,
 };
 pub use cluster::{

@@ -28,6 +28,11 @@ impl Retry {
         Self { limits, attempts: 0, quick_used: false }
     }
 
+    /// A stream is there: the next failure is the first.
+    pub(crate) fn reset(&mut self) {
+        self.attempts = 0;
+    }
+
     /// The delay before the next attempt. Full jitter: anything up to the bound, so that a fleet
     /// that lost its server comes back spread out. One quick reconnect is granted to a stream that
     /// answered, another only to one that also lasted: "answers once, then dies" (gRFC A88) would

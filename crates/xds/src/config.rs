@@ -68,6 +68,8 @@ impl Default for Backoff {
 /// What a [`Session`](crate::Session) is told once. [`SessionConfig::new`] gives the defaults.
 #[derive(Clone, Debug)]
 pub struct SessionConfig {
+    /// How many control planes there are, in the order in which they are preferred. Default 1.
+    pub servers: usize,
     /// The method spoken first. Default delta; a server that answers `UNIMPLEMENTED` to delta is
     /// spoken to in state-of-the-world mode from then on.
     pub variant: Variant,
@@ -103,6 +105,7 @@ impl SessionConfig {
     /// The defaults, for a node given as an encoded `envoy.config.core.v3.Node`.
     pub fn new(node: impl Into<Bytes>) -> Self {
         Self {
+            servers: 1,
             variant: Variant::Delta,
             node: node.into(),
             node_on: NodeOn::FirstRequest,

@@ -14,6 +14,8 @@ mod deadlines;
 mod driver;
 mod error;
 mod nack;
+mod probe;
+mod servers;
 mod session;
 mod sift;
 mod status;
@@ -23,7 +25,7 @@ mod update;
 mod wire;
 
 pub use config::{Backoff, NodeOn, SessionConfig, Unmentioned, Variant, Wildcard};
-pub use driver::{ControlPlane, Driver, DriverConfig, Keepalive, Subscriptions};
+pub use driver::{ControlPlane, Driver, DriverConfig, Keepalive, Server, Subscriptions};
 pub use error::StreamError;
 pub use session::{Session, Ticket};
 pub use status::{SessionStatus, StatusHandle, TypeStatus};

@@ -12,6 +12,7 @@ use crate::{
     Event, NodeOn, SessionConfig, SessionStatus, StreamError, TypeUrl, Update, Variant,
     backoff::{Ended, Retry},
     nack,
+    servers::Servers,
     sift::{Sifted, content_hash, sift},
     subscription::Subscription,
     update::{Rejection, Verdict},
@@ -28,20 +29,21 @@ const MAX_NONCE: usize = 64 * 1024;
 /// [`poll_request`](Self::poll_request) yields until it yields nothing.
 #[derive(Debug)]
 pub struct Session {
-    config: SessionConfig,
-    rng: StdRng,
-    retry: Retry,
-    link: Link,
+    pub(crate) config: SessionConfig,
+    pub(crate) rng: StdRng,
+    pub(crate) servers: Servers,
+    pub(crate) retry: Retry,
+    pub(crate) link: Link,
     /// In the order in which they were made, which is the order of first requests.
-    subscriptions: Vec<Subscription>,
+    pub(crate) subscriptions: Vec<Subscription>,
     /// Answers that are due, in the order of their responses.
-    answers: VecDeque<Request>,
-    status: SessionStatus,
+    pub(crate) answers: VecDeque<Request>,
+    pub(crate) status: SessionStatus,
 }
 
 /// The state of the one stream.
 #[derive(Debug)]
-enum Link {
+pub(crate) enum Link {
     Waiting { until: Option<Instant> },
     Connecting,
     Open { since: Instant, node_sent: bool, answered: bool },
@@ -66,6 +68,7 @@ impl Session {
     pub fn new(config: SessionConfig, seed: u64) -> Self {
         Self {
             rng: StdRng::seed_from_u64(seed),
+            servers: Servers::new(config.servers, config.variant, config.backoff),
             retry: Retry::new(config.backoff),
             link: Link::Waiting { until: None },
             subscriptions: Vec::new(),
@@ -96,7 +99,12 @@ impl Session {
         self.note_status();
     }
 
-    /// When it is time to open a stream: by which method. Answered by
+    /// Which control plane streams are opened to, counted from the preferred one.
+    pub fn server(&self) -> usize {
+        self.servers.active()
+    }
+
+    /// When it is time to open a stream to [`server`](Self::server): by which method. Answered by
     /// [`handle_connected`](Self::handle_connected) or
     /// [`handle_stream_closed`](Self::handle_stream_closed).
     pub fn poll_connect(&mut self, now: Instant) -> Option<Variant> {
@@ -129,13 +137,15 @@ impl Session {
         for subscription in &mut self.subscriptions {
             subscription.handle_stream_closed();
         }
-        let delay = if self.lacks_delta(error) {
+        let delay = if is_unimplemented(error) && self.servers.give_delta_up() {
             warn!("the control plane has no delta ADS; state of the world from now on");
-            self.status.variant = Variant::Sotw;
+            std::time::Duration::ZERO
+        } else if self.must_fall_back(ended) && self.fall_back(now) {
             std::time::Duration::ZERO
         } else {
             self.retry.delay(ended, now, &mut self.rng)
         };
+        self.status.variant = self.servers.variant();
         log_closed(error, ended, delay);
         self.link = Link::Waiting { until: Some(now + delay) };
         self.status.disconnects += 1;
@@ -166,6 +176,7 @@ impl Session {
         }
         let Link::Open { answered, .. } = &mut self.link else { return Ok(None) };
         *answered = true;
+        self.servers.note_answer();
         if !response.control_plane.is_empty() {
             response.control_plane.clone_into(&mut self.status.control_plane);
         }
@@ -284,7 +295,7 @@ impl Session {
         };
         let types =
             self.subscriptions.iter().filter_map(|it| it.poll_timeout(self.config.coalesce));
-        types.chain(link).min()
+        types.chain(link).chain(self.servers.poll_timeout()).min()
     }
 
     /// Names that were waited for in vain, and resources whose time to live is over.
@@ -313,12 +324,25 @@ impl Session {
         &self.status
     }
 
-    /// A server that has answered in delta does not lack it: a 404 of some proxy before it also
-    /// reads as `UNIMPLEMENTED`.
-    fn lacks_delta(&self, error: &StreamError) -> bool {
-        matches!(error, StreamError::Status { code: Code::Unimplemented, .. })
-            && self.status.variant == Variant::Delta
-            && !self.subscriptions.iter().any(|it| it.status.answered)
+    /// A lost server is missed only while something was never received (gRFC A71).
+    fn must_fall_back(&self, ended: Ended) -> bool {
+        matches!(ended, Ended::Unanswered)
+            && !self.servers.is_alone()
+            && self.subscriptions.iter().any(Subscription::lacks_something)
+    }
+
+    /// Says whether the next one can be asked at once.
+    fn fall_back(&mut self, now: Instant) -> bool {
+        let is_worse = self.servers.fall_back(now, &mut self.rng);
+        warn!(server = self.servers.active(), "the next control plane is asked");
+        self.change_server();
+        is_worse
+    }
+
+    pub(crate) fn change_server(&mut self) {
+        self.status.server = self.servers.active();
+        self.status.variant = self.servers.variant();
+        self.subscriptions.iter_mut().for_each(Subscription::change_server);
     }
 
     fn find(&self, type_url: &TypeUrl) -> Option<&Subscription> {
@@ -334,6 +358,10 @@ impl Session {
             self.status.types.insert(subscription.type_url().clone(), subscription.status.clone());
         }
     }
+}
+
+pub(crate) fn is_unimplemented(error: &StreamError) -> bool {
+    matches!(error, StreamError::Status { code: Code::Unimplemented, .. })
 }
 
 /// The end of a stream that worked is the daily life of a client: istiod ends each after 30 minutes.

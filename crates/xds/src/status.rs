@@ -9,6 +9,8 @@ use crate::{TypeUrl, Variant};
 /// Where the session stands, for the admin port. Counters have Envoy's names and never go back.
 #[derive(Clone, Debug)]
 pub struct SessionStatus {
+    /// Which of several control planes is spoken to; 0 is the preferred one.
+    pub server: usize,
     /// The method spoken now; differs from the configuration after a fallback.
     pub variant: Variant,
     /// `control_plane.connected_state`: a stream is open.
@@ -32,6 +34,7 @@ pub struct SessionStatus {
 impl SessionStatus {
     pub(crate) fn new(variant: Variant) -> Self {
         Self {
+            server: 0,
             variant,
             connected: false,
             connected_changed: None,

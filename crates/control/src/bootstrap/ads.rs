@@ -11,8 +11,9 @@ use envoy_types::pb::envoy::config::core::v3::{
     api_config_source::ApiType,
     grpc_service::{EnvoyGrpc, GoogleGrpc, TargetSpecifier},
 };
+use http::{HeaderMap, HeaderName};
 
-use super::{AdsPlan, AdsProtocol, AdsTarget, NodeOn, StaticCluster};
+use super::{AdsPlan, AdsProtocol, AdsServer, AdsTarget, NodeOn, StaticCluster};
 use crate::path::FieldPath;
 use crate::proto::{self, Fault};
 use crate::report::Report;
@@ -30,12 +31,29 @@ pub(super) fn ads_plan(
     let path = &path.field("ads_config");
     let protocol = protocol(config, path, report);
     let services_path = path.field("grpc_services");
-    let Some(service) = config.grpc_services.first() else {
+    if config.grpc_services.is_empty() {
         report.refuse(&services_path, "must have one");
-        return None;
+    }
+    let services = config.grpc_services.iter().enumerate();
+    let servers: Option<Vec<AdsServer>> = services
+        .map(|(index, it)| server(it, bootstrap, clusters, &services_path.index(index), report))
+        .collect();
+    let node = match config.set_node_on_first_message_only {
+        true => NodeOn::FirstMessage,
+        false => NodeOn::EveryMessage,
     };
-    let path = services_path.index(0);
-    let metadata = metadata(service, &path, report);
+    let servers = servers.filter(|servers| !servers.is_empty())?;
+    Some(AdsPlan { protocol: protocol?, node, servers })
+}
+
+fn server(
+    service: &GrpcService,
+    bootstrap: &Bootstrap,
+    clusters: &[StaticCluster],
+    path: &FieldPath<'_>,
+    report: &mut Report<'_>,
+) -> Option<AdsServer> {
+    let metadata = metadata(service, path, report);
     let server = match &service.target_specifier {
         Some(TargetSpecifier::EnvoyGrpc(grpc)) => {
             envoy_grpc(grpc, bootstrap, clusters, &path.field("envoy_grpc"), report)
@@ -44,15 +62,11 @@ pub(super) fn ads_plan(
             google_grpc(grpc, &path.field("google_grpc"), report)
         }
         None => {
-            report.refuse(&path, "envoy_grpc or google_grpc must be set");
+            report.refuse(path, "envoy_grpc or google_grpc must be set");
             None
         }
     };
-    let node = match config.set_node_on_first_message_only {
-        true => NodeOn::FirstMessage,
-        false => NodeOn::EveryMessage,
-    };
-    Some(AdsPlan { protocol: protocol?, node, metadata, ..server? })
+    Some(AdsServer { metadata, ..server? })
 }
 
 fn protocol(
@@ -76,37 +90,37 @@ fn protocol(
     }
 }
 
-fn metadata(
-    service: &GrpcService,
-    path: &FieldPath<'_>,
-    report: &mut Report<'_>,
-) -> Vec<(String, String)> {
+fn metadata(service: &GrpcService, path: &FieldPath<'_>, report: &mut Report<'_>) -> HeaderMap {
     let path = path.field("initial_metadata");
-    let headers = service.initial_metadata.iter().enumerate().filter_map(|(index, header)| {
+    let mut metadata = HeaderMap::new();
+    for (index, header) in service.initial_metadata.iter().enumerate() {
         let HeaderValue { key, value, raw_value } = header;
         let path = path.index(index);
-        if key.is_empty() {
-            report.refuse(&path.field("key"), "must not be empty");
+        let name = HeaderName::try_from(key).map_err(|_| format!("{key:?} is not a header's name"));
+        let name = report.check(&path.field("key"), name);
+        let (field, bytes) = match value.is_empty() {
+            true => ("raw_value", &raw_value[..]),
+            false => ("value", value.as_bytes()),
+        };
+        let value = http::HeaderValue::from_bytes(bytes).map_err(|_| "is not a header's value");
+        let value = report.check(&path.field(field), value);
+        if let (Some(name), Some(value)) = (name, value) {
+            metadata.append(name, value);
         }
-        let raw = String::from_utf8(raw_value.clone()).map_err(|_| "is not UTF-8");
-        let raw = report.check(&path.field("raw_value"), raw)?;
-        Some((key.to_ascii_lowercase(), if value.is_empty() { raw } else { value.clone() }))
-    });
-    headers.collect()
+    }
+    metadata
 }
 
-/// A plan but for what stands beside the server.
-fn plan(target: AdsTarget, authority: String) -> AdsPlan {
-    AdsPlan {
-        protocol: AdsProtocol::Delta,
+/// A server with the defaults of whatever is not said of it.
+fn plain(target: AdsTarget, authority: String) -> AdsServer {
+    AdsServer {
         target,
         cluster: None,
         authority,
         connect_timeout: Duration::from_secs(5),
         keepalive: None,
         tcp_keepalive: None,
-        node: NodeOn::FirstMessage,
-        metadata: Vec::new(),
+        metadata: HeaderMap::new(),
     }
 }
 
@@ -116,7 +130,7 @@ fn envoy_grpc(
     clusters: &[StaticCluster],
     path: &FieldPath<'_>,
     report: &mut Report<'_>,
-) -> Option<AdsPlan> {
+) -> Option<AdsServer> {
     let path = path.field("cluster_name");
     let found = clusters.iter().map(|found| &found.cluster);
     let found = found.into_iter().find(|found| *found.policy.name.as_str() == *grpc.cluster_name);
@@ -132,12 +146,12 @@ fn envoy_grpc(
     let policy = &cluster.policy;
     let authority =
         if grpc.authority.is_empty() { grpc.cluster_name.clone() } else { grpc.authority.clone() };
-    Some(AdsPlan {
+    Some(AdsServer {
         cluster: Some(policy.name.clone()),
         connect_timeout: policy.connect_timeout,
         keepalive: policy.http.http2.keepalive.clone(),
         tcp_keepalive: policy.tcp_keepalive,
-        ..plan(target, authority)
+        ..plain(target, authority)
     })
 }
 
@@ -180,14 +194,14 @@ fn google_grpc(
     grpc: &GoogleGrpc,
     path: &FieldPath<'_>,
     report: &mut Report<'_>,
-) -> Option<AdsPlan> {
+) -> Option<AdsServer> {
     let target = report.check(&path.field("target_uri"), target_uri(&grpc.target_uri))?;
     let authority = match &target {
         AdsTarget::Ip(address) => address.to_string(),
         AdsTarget::Dns { host, port } => format!("{host}:{port}"),
         AdsTarget::Unix(_) => "localhost".into(),
     };
-    Some(plan(target, authority))
+    Some(plain(target, authority))
 }
 
 /// Of gRPC's names (its `doc/naming.md`): `dns:`, `unix:`, `unix-abstract:`, `ipv4:`, `ipv6:`, or a plain

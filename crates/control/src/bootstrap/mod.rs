@@ -18,7 +18,8 @@ use crate::report::Report;
 use crate::{ClustersFrom, Rejection, proto, translate_cluster, translate_listener};
 
 pub use self::plan::{
-    AdsPlan, AdsProtocol, AdsTarget, BootstrapPlan, NodeOn, StaticCluster, StaticListener,
+    AdsPlan, AdsProtocol, AdsServer, AdsTarget, BootstrapPlan, NodeOn, StaticCluster,
+    StaticListener,
 };
 pub use self::settings::{Settings, Wildcard};
 

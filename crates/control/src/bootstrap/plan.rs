@@ -11,6 +11,7 @@ use destrier_policy::{
 };
 use envoy_types::pb::envoy::config::core::v3::Node;
 use envoy_types::pb::envoy::config::metrics::v3::StatsConfig;
+use http::HeaderMap;
 
 use super::Settings;
 use crate::{AssemblerSettings, ClustersFrom, TranslatedCluster};
@@ -75,11 +76,20 @@ pub struct StaticListener {
     pub body: Bytes,
 }
 
-/// How to reach the control plane.
+/// `ads_config`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AdsPlan {
     /// `api_type`.
     pub protocol: AdsProtocol,
+    /// `set_node_on_first_message_only`: else the node is sent with each request.
+    pub node: NodeOn,
+    /// `grpc_services`: the control planes in the order in which they are preferred, at least one.
+    pub servers: Vec<AdsServer>,
+}
+
+/// How to reach a control plane.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AdsServer {
     /// Where it is.
     pub target: AdsTarget,
     /// The static cluster of `envoy_grpc`; `None` with `google_grpc`.
@@ -92,10 +102,8 @@ pub struct AdsPlan {
     pub keepalive: Option<Http2Keepalive>,
     /// The cluster's `tcp_keepalive`.
     pub tcp_keepalive: Option<TcpKeepalive>,
-    /// `set_node_on_first_message_only`: else the node is sent with each request.
-    pub node: NodeOn,
-    /// `initial_metadata` of the stream: lower-case names and their values.
-    pub metadata: Vec<(String, String)>,
+    /// `initial_metadata` of the stream.
+    pub metadata: HeaderMap,
 }
 
 /// `api_config_source::ApiType`, as far as it is spoken.

@@ -86,13 +86,14 @@ fn a_bootstrap_of_istio_is_understood() {
     assert_eq!(plan.settings.deletion_grace, Duration::from_secs(90));
     assert_eq!(plan.settings.xds_wildcard, Wildcard::Explicit);
 
-    let ads = plan.ads.as_ref().expect("it has one");
+    let ads = &plan.ads.as_ref().expect("it has one");
+    let server = &ads.servers[0];
     assert_eq!((ads.protocol, ads.node), (AdsProtocol::Delta, NodeOn::FirstMessage));
-    assert_eq!(ads.target, AdsTarget::Unix(Path::new("./etc/istio/proxy/XDS").into()));
-    assert_eq!((&*ads.authority, ads.connect_timeout), ("xds-grpc", Duration::from_secs(1)));
-    let keepalive = ads.keepalive.as_ref().expect("the cluster sets it");
+    assert_eq!(server.target, AdsTarget::Unix(Path::new("./etc/istio/proxy/XDS").into()));
+    assert_eq!((&*server.authority, server.connect_timeout), ("xds-grpc", Duration::from_secs(1)));
+    let keepalive = server.keepalive.as_ref().expect("the cluster sets it");
     assert_eq!(keepalive.interval, Some(Duration::from_secs(30)));
-    assert_eq!(ads.tcp_keepalive.and_then(|it| it.time), Some(Duration::from_secs(300)));
+    assert_eq!(server.tcp_keepalive.and_then(|it| it.time), Some(Duration::from_secs(300)));
 }
 
 #[test]
@@ -179,13 +180,13 @@ fn a_control_plane_is_found_by_address_name_or_socket() {
         ("LOGICAL_DNS", name, dns),
     ] {
         let text = with_ads("{ envoy_grpc: { cluster_name: x } }", &cluster(kind, address));
-        let ads = plan(&text).ads.expect("it has one");
+        let ads = plan(&text).ads.expect("it has one").servers.remove(0);
         assert_eq!(ads.target, target);
         assert_eq!((ads.protocol, ads.node), (AdsProtocol::StateOfTheWorld, NodeOn::EveryMessage));
     }
     let ads =
         plan(&with_ads("{ google_grpc: { target_uri: \"unix:///run/xds\", stat_prefix: x } }", ""));
-    let ads = ads.ads.expect("it has one");
+    let ads = ads.ads.expect("it has one").servers.remove(0);
     assert_eq!(ads.target, AdsTarget::Unix(Path::new("/run/xds").into()));
     assert_eq!(ads.cluster, None);
 }

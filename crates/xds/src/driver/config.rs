@@ -1,5 +1,7 @@
 use std::{path::PathBuf, time::Duration};
 
+use http::HeaderMap;
+
 /// Where the control plane listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ControlPlane {
@@ -29,10 +31,10 @@ impl Default for Keepalive {
     }
 }
 
-/// How to reach the control plane. [`DriverConfig::new`] gives the defaults.
+/// How to reach one control plane. [`Server::new`] gives the defaults.
 #[derive(Clone, Debug)]
-pub struct DriverConfig {
-    /// The server.
+pub struct Server {
+    /// Where it is.
     pub control_plane: ControlPlane,
     /// The `:authority` of the stream; by default host and port, or `localhost` for a Unix socket.
     pub authority: Option<String>,
@@ -40,19 +42,40 @@ pub struct DriverConfig {
     pub connect_timeout: Duration,
     /// HTTP/2 pings.
     pub keepalive: Keepalive,
-    /// A longer message ends the stream before it is read. Default 200 MiB.
-    pub max_message_bytes: usize,
+    /// Headers of the stream. Source: `GrpcService.initial_metadata`. Default none.
+    pub metadata: HeaderMap,
 }
 
-impl DriverConfig {
-    /// The defaults for a server.
+impl Server {
+    /// The defaults.
     pub fn new(control_plane: ControlPlane) -> Self {
         Self {
             control_plane,
             authority: None,
             connect_timeout: Duration::from_secs(5),
             keepalive: Keepalive::default(),
-            max_message_bytes: 200 * 1024 * 1024,
+            metadata: HeaderMap::new(),
         }
+    }
+}
+
+/// How to reach the control planes. [`DriverConfig::new`] gives the defaults.
+#[derive(Clone, Debug)]
+pub struct DriverConfig {
+    /// In the order in which they are preferred, at least one. Source: `ApiConfigSource.grpc_services`.
+    pub servers: Vec<Server>,
+    /// A longer message ends the stream before it is read. Default 200 MiB.
+    pub max_message_bytes: usize,
+}
+
+impl DriverConfig {
+    /// The defaults for one server.
+    pub fn new(control_plane: ControlPlane) -> Self {
+        Self::of(vec![Server::new(control_plane)])
+    }
+
+    /// The defaults for several servers.
+    pub fn of(servers: Vec<Server>) -> Self {
+        Self { servers, max_message_bytes: 200 * 1024 * 1024 }
     }
 }

@@ -3,16 +3,17 @@
 use std::{fmt, future::Future, pin::Pin};
 
 use bytes::Bytes;
-use http::uri::PathAndQuery;
+use http::{HeaderMap, uri::PathAndQuery};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::UnboundedReceiverStream;
 use tonic::{
     Request, Status, Streaming,
     client::Grpc,
+    metadata::MetadataMap,
     transport::{Channel, Endpoint, Uri},
 };
 
-use super::{ControlPlane, DriverConfig, codec::BytesCodec};
+use super::{ControlPlane, Server, codec::BytesCodec};
 use crate::{StreamError, Variant};
 
 type Pending<T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send>>;
@@ -22,7 +23,7 @@ pub(crate) enum Link {
     /// None, and none is being made.
     Down,
     /// The connection is being made.
-    Connecting(Variant, Pending<Channel, StreamError>),
+    Connecting((Variant, HeaderMap), Pending<Channel, StreamError>),
     /// The request is out, its headers are not answered yet. Messages are sent already: some
     /// servers answer only after the first.
     Opening(mpsc::UnboundedSender<Bytes>, Pending<Streaming<Bytes>, Status>),
@@ -40,11 +41,11 @@ pub(crate) enum LinkEvent {
 
 impl Link {
     /// Starts to connect.
-    pub(crate) fn connect(config: &DriverConfig, variant: Variant) -> Self {
-        let endpoint = endpoint(config);
-        let timeout = config.connect_timeout;
+    pub(crate) fn connect(server: &Server, variant: Variant) -> Self {
+        let endpoint = endpoint(server);
+        let timeout = server.connect_timeout;
         Self::Connecting(
-            variant,
+            (variant, server.metadata.clone()),
             Box::pin(async move {
                 // tonic's own limit covers the TCP handshake only.
                 match tokio::time::timeout(timeout, endpoint?.connect()).await {
@@ -68,9 +69,10 @@ impl Link {
         loop {
             match self {
                 Self::Down => return std::future::pending().await,
-                Self::Connecting(variant, channel) => match channel.await {
+                Self::Connecting((variant, metadata), channel) => match channel.await {
                     Ok(channel) => {
-                        *self = open(channel, *variant, max_message_bytes);
+                        let metadata = std::mem::take(metadata);
+                        *self = open(channel, *variant, metadata, max_message_bytes);
                         return LinkEvent::Connected;
                     }
                     Err(error) => return self.close(error),
@@ -105,7 +107,7 @@ impl fmt::Debug for Link {
     }
 }
 
-fn open(channel: Channel, variant: Variant, max_message_bytes: usize) -> Link {
+fn open(channel: Channel, variant: Variant, metadata: HeaderMap, max_message_bytes: usize) -> Link {
     let path = PathAndQuery::from_static(match variant {
         Variant::Delta => {
             "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources"
@@ -118,15 +120,16 @@ fn open(channel: Channel, variant: Variant, max_message_bytes: usize) -> Link {
     let response = Box::pin(async move {
         let mut client = Grpc::new(channel).max_decoding_message_size(max_message_bytes);
         client.ready().await.map_err(|error| Status::unavailable(error.to_string()))?;
-        let request = Request::new(UnboundedReceiverStream::new(outgoing));
+        let mut request = Request::new(UnboundedReceiverStream::new(outgoing));
+        *request.metadata_mut() = MetadataMap::from_headers(metadata);
         client.streaming(request, path, BytesCodec).await.map(tonic::Response::into_inner)
     });
     Link::Opening(requests, response)
 }
 
-fn endpoint(config: &DriverConfig) -> Result<Endpoint, StreamError> {
+fn endpoint(server: &Server) -> Result<Endpoint, StreamError> {
     let invalid = |what: &str| StreamError::Connect(format!("{what} is not valid in a URI"));
-    let (target, authority) = match &config.control_plane {
+    let (target, authority) = match &server.control_plane {
         ControlPlane::Tcp { host, port } => {
             let authority = if host.contains(':') {
                 format!("[{host}]:{port}")
@@ -140,14 +143,14 @@ fn endpoint(config: &DriverConfig) -> Result<Endpoint, StreamError> {
             (format!("unix:{path}"), "localhost".to_owned())
         }
     };
-    let authority = config.authority.as_ref().unwrap_or(&authority);
+    let authority = server.authority.as_ref().unwrap_or(&authority);
     let origin: Uri = format!("http://{authority}").parse().map_err(|_| invalid(authority))?;
     let endpoint = Endpoint::from_shared(target.clone()).map_err(|_| invalid(&target))?;
     Ok(endpoint
         .origin(origin)
-        .connect_timeout(config.connect_timeout)
-        .http2_keep_alive_interval(config.keepalive.interval)
-        .keep_alive_timeout(config.keepalive.timeout)
+        .connect_timeout(server.connect_timeout)
+        .http2_keep_alive_interval(server.keepalive.interval)
+        .keep_alive_timeout(server.keepalive.timeout)
         .keep_alive_while_idle(true))
 }
 

@@ -7,9 +7,11 @@ use std::{collections::BTreeSet, time::Instant};
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
-pub use self::config::{ControlPlane, DriverConfig, Keepalive};
+pub use self::config::{ControlPlane, DriverConfig, Keepalive, Server};
 use self::link::{Link, LinkEvent};
-use crate::{Event, Reply, Session, SessionConfig, StatusHandle, StreamError, TypeUrl};
+use crate::{
+    Event, Reply, Session, SessionConfig, StatusHandle, StreamError, Ticket, TypeUrl, Update,
+};
 
 /// Runs a [`Session`] over tonic on the current thread.
 #[derive(Debug)]
@@ -44,7 +46,8 @@ impl Subscriptions {
 
 impl Driver {
     /// A driver that does not run yet. The seed feeds the jitter of reconnects.
-    pub fn new(config: DriverConfig, session: SessionConfig, seed: u64) -> Self {
+    pub fn new(config: DriverConfig, mut session: SessionConfig, seed: u64) -> Self {
+        session.servers = config.servers.len();
         let session = Session::new(session, seed);
         let status = StatusHandle::new(session.status().clone());
         Self { config, session, status, commands: mpsc::unbounded_channel() }
@@ -65,10 +68,15 @@ impl Driver {
     pub async fn run(self, mut handler: impl FnMut(Event) -> Reply) {
         let Self { config, mut session, status, commands: (_keep, mut commands) } = self;
         let mut link = Link::Down;
+        // To a better control plane, while a worse one is spoken to.
+        let mut probe = Link::Down;
         loop {
             let now = now();
             if let Some(variant) = session.poll_connect(now) {
-                link = Link::connect(&config, variant);
+                link = Link::connect(&config.servers[session.server()], variant);
+            }
+            if let Some((server, variant)) = session.poll_probe(now) {
+                probe = Link::connect(&config.servers[server], variant);
             }
             for event in session.handle_timeout(now) {
                 subscribe(&mut session, handler(event));
@@ -98,6 +106,25 @@ impl Driver {
                         subscribe(&mut session, handler(Event::Disconnected(error)));
                     }
                 }
+                event = probe.next(config.max_message_bytes) => match event {
+                    LinkEvent::Connected => {
+                        session.handle_probe_connected().into_iter().for_each(|it| probe.send(it));
+                    }
+                    LinkEvent::Message(message) => {
+                        match session.handle_probe_message(message, self::now()) {
+                            Ok(taken) => {
+                                link = std::mem::replace(&mut probe, Link::Down);
+                                subscribe(&mut session, handler(Event::Connected));
+                                judge(&mut session, taken, &mut handler);
+                            }
+                            Err(error) => {
+                                probe = Link::Down;
+                                session.handle_probe_closed(&error, self::now());
+                            }
+                        }
+                    }
+                    LinkEvent::Closed(error) => session.handle_probe_closed(&error, self::now()),
+                },
                 Some(command) = commands.recv() => match command {
                     Command::Wildcard(type_url) => session.subscribe_wildcard(type_url),
                     Command::Names(type_url, names) => session.set_names(type_url, names),
@@ -113,12 +140,20 @@ fn handle_message(
     message: Bytes,
     handler: &mut impl FnMut(Event) -> Reply,
 ) -> Result<(), StreamError> {
-    if let Some((update, ticket)) = session.handle_message(message, now())? {
-        let mut reply = handler(Event::Update(update));
-        session.handle_verdict(ticket, std::mem::take(&mut reply.verdict), now());
-        subscribe(session, reply);
-    }
+    let taken = session.handle_message(message, now())?;
+    judge(session, taken, handler);
     Ok(())
+}
+
+fn judge(
+    session: &mut Session,
+    taken: Option<(Update, Ticket)>,
+    handler: &mut impl FnMut(Event) -> Reply,
+) {
+    let Some((update, ticket)) = taken else { return };
+    let mut reply = handler(Event::Update(update));
+    session.handle_verdict(ticket, std::mem::take(&mut reply.verdict), now());
+    subscribe(session, reply);
 }
 
 fn subscribe(session: &mut Session, reply: Reply) {

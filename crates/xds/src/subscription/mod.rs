@@ -60,6 +60,8 @@ pub(crate) struct Subscription {
     /// Names that were given up and wanted again before the server was told: it resends them only
     /// if it is told both, in two messages.
     renewed: BTreeSet<String>,
+    /// What is held came from another server than the one that is asked now.
+    foreign: bool,
     /// The wanted names may differ from those that the server was told.
     names_changed: bool,
     /// When a name that was asked for counts as not existing.
@@ -89,6 +91,7 @@ impl Subscription {
             stream: None,
             held: HashMap::new(),
             renewed: BTreeSet::new(),
+            foreign: false,
             names_changed: false,
             waiting: Deadlines::default(),
             expiry: Deadlines::default(),
@@ -174,8 +177,25 @@ impl Subscription {
         self.status.update_attempt += 1;
     }
 
+    /// Another server is asked from now on. It knows no versions of the one before, and what it does not
+    /// mention in its first answer is not there.
+    pub(crate) fn change_server(&mut self) {
+        self.version.clear();
+        self.refusal = None;
+        self.foreign = true;
+    }
+
+    /// Whether something that is asked for was never received.
+    pub(crate) fn lacks_something(&self) -> bool {
+        match &self.interest {
+            Interest::Wildcard => !self.status.answered,
+            Interest::Names(names) => names.iter().any(|name| !self.held.contains_key(name)),
+        }
+    }
+
     /// Notes the nonce of a response. A NACK that still waits is about an older one.
     pub(crate) fn handle_response(&mut self, nonce: &str) {
+        self.foreign = false;
         if let Some(stream) = &mut self.stream {
             nonce.clone_into(&mut stream.nonce);
             stream.nack = None;

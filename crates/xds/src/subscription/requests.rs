@@ -50,10 +50,7 @@ impl Subscription {
         let subscribe: Vec<String> = match &self.interest {
             Interest::Names(names) if names.is_empty() => return None,
             Interest::Names(names) => names.iter().cloned().collect(),
-            Interest::Wildcard => match (config.wildcard, variant) {
-                (Wildcard::Star, Variant::Delta) => vec!["*".into()],
-                _ => Vec::new(),
-            },
+            Interest::Wildcard => self.wildcard_names(config, variant).unwrap_or_default(),
         };
         let mut stream = OnStream { changed: Some(now), ..OnStream::default() };
         if let Interest::Names(names) = &self.interest {
@@ -75,6 +72,32 @@ impl Subscription {
         })
     }
 
+    /// The first request of a wildcard type to a server that may take over. Nothing changes by it.
+    pub(crate) fn probe_request(
+        &self,
+        config: &SessionConfig,
+        variant: Variant,
+    ) -> Option<Request> {
+        let subscribe = self.wildcard_names(config, variant)?;
+        Some(Request { type_url: self.type_url.as_str().into(), subscribe, ..Request::default() })
+    }
+
+    /// The server that was sent the [`Self::probe_request`] has taken over.
+    pub(crate) fn adopt_stream(&mut self, variant: Variant, now: Instant) {
+        if matches!(self.interest, Interest::Wildcard) {
+            let sweep = variant == Variant::Delta && !self.held.is_empty();
+            self.stream = Some(OnStream { changed: Some(now), sweep, ..OnStream::default() });
+        }
+    }
+
+    fn wildcard_names(&self, config: &SessionConfig, variant: Variant) -> Option<Vec<String>> {
+        match (&self.interest, config.wildcard, variant) {
+            (Interest::Names(_), ..) => None,
+            (Interest::Wildcard, Wildcard::Star, Variant::Delta) => Some(vec!["*".into()]),
+            (Interest::Wildcard, ..) => Some(Vec::new()),
+        }
+    }
+
     /// What is held, so that the server can say what vanished meanwhile; also when the versions
     /// are empty, as istiod's are: it is the names that count.
     fn initial_versions(
@@ -83,6 +106,10 @@ impl Subscription {
         config: &SessionConfig,
         stream: &mut OnStream,
     ) -> Vec<(String, String)> {
+        if self.foreign {
+            stream.sweep = !self.held.is_empty();
+            return Vec::new();
+        }
         // Keys and lengths of a map entry and of a repeated string, in bytes at most.
         const ENTRY: usize = 20;
         let names: usize = subscribe.iter().map(|name| name.len() + ENTRY).sum();

@@ -63,7 +63,17 @@ impl Conversation {
 
     /// Opens a stream as soon as the session wants one.
     pub(crate) fn connect(&mut self) {
+        self.connect_attempt();
+        self.session.handle_connected(self.now);
+    }
+
+    /// Lets time pass until the session wants a stream. Attempts at a better server fail meanwhile.
+    pub(crate) fn connect_attempt(&mut self) {
         loop {
+            if self.session.poll_probe(self.now).is_some() {
+                let refused = StreamError::Connect("refused".into());
+                self.session.handle_probe_closed(&refused, self.now);
+            }
             if let Some(variant) = self.session.poll_connect(self.now) {
                 self.variant = variant;
                 break;
@@ -71,7 +81,26 @@ impl Conversation {
             let next = self.session.poll_timeout().expect("a session without stream has a timer");
             self.now = self.now.max(next);
         }
-        self.session.handle_connected(self.now);
+    }
+
+    /// Lets time pass until the session wants a stream to a better server, and returns which. Attempts at
+    /// the server of the moment fail meanwhile.
+    pub(crate) fn probe_attempt(&mut self) -> usize {
+        loop {
+            if self.session.poll_connect(self.now).is_some() {
+                self.close(StreamError::Connect("refused".into()));
+            }
+            if let Some((server, variant)) = self.session.poll_probe(self.now) {
+                assert_eq!(variant, self.variant);
+                return server;
+            }
+            let next = self.session.poll_timeout().expect("a better server is tried again");
+            self.now = self.now.max(next);
+        }
+    }
+
+    pub(crate) fn instant(&self) -> Instant {
+        self.now
     }
 
     pub(crate) fn now(&self) -> Duration {

@@ -12,5 +12,6 @@ mod removal;
 mod repeated_nacks;
 mod request;
 mod resources;
+mod servers;
 mod store;
 mod timers;
