@@ -1,6 +1,7 @@
 //! Where the endpoints of a cluster come from (`cluster.proto: type` and what belongs to each).
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +20,8 @@ pub enum Discovery {
     Eds {
         /// `service_name`, else the cluster's name: the resource asked for.
         service_name: Arc<str>,
+        /// `eds_config`: who is asked.
+        source: AssignmentSource,
         /// How long a new cluster waits for its endpoints. `None` waits for ever (0 in the proto);
         /// absent there is 15 s.
         initial_fetch_timeout: Option<Duration>,
@@ -38,6 +41,16 @@ impl Discovery {
             Self::OriginalDst(_) => "ORIGINAL_DST",
         }
     }
+}
+
+/// Who brings the endpoints of an EDS cluster (`eds_config`).
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum AssignmentSource {
+    /// `ads`, `self`: the control plane.
+    #[default]
+    Ads,
+    /// `path_config_source.path`: a file.
+    File(Arc<Path>),
 }
 
 /// How names are resolved.

@@ -33,6 +33,7 @@ mod rewrite;
 mod route;
 mod snapshot;
 mod subset;
+mod tls;
 mod transport;
 
 pub use access_log::{
@@ -51,7 +52,7 @@ pub use connection_manager::{
     PathForm, Scheme, ServerHeader, StripPort, UpgradeConfig,
 };
 pub use discovery::{
-    Discovery, DnsFamily, DnsOptions, DnsServers, FailureBackoff, OriginalDstOptions,
+    AssignmentSource,    Discovery, DnsFamily, DnsOptions, DnsServers, FailureBackoff, OriginalDstOptions,
 };
 pub use endpoints::{
     DropOverload, Endpoint, EndpointSet, HealthStatus, Locality, LocalityEndpoints,
@@ -82,4 +83,5 @@ pub use rewrite::RegexRewrite;
 pub use route::{PathMatch, RequireTls, Route, RouteMatch, RouteTable, VirtualHost};
 pub use snapshot::{ClusterSpec, Lifecycle, Snapshot, WarmingCluster};
 pub use subset::{MetadataMatch, SubsetFallback, SubsetPolicy, SubsetSelector};
+pub use tls::{ClientTls, DataSource, Identity, SanKind, SanMatcher};
 pub use transport::{TransportMatch, TransportSocket};
