@@ -19,6 +19,8 @@ mod path;
 mod proto;
 mod rejection;
 mod report;
+mod source;
+mod tls;
 
 pub use assembler::{
     Absent, Assembler, AssemblerSettings, CLUSTER_TYPE, Change, ClustersFrom, ConfigStore,
@@ -26,8 +28,8 @@ pub use assembler::{
     StoredResource, StoredVersion, Wanted,
 };
 pub use bootstrap::{
-    AdsPlan, AdsProtocol, AdsServer, AdsTarget, BootstrapPlan, NodeOn, Settings, StaticCluster,
-    StaticListener, Wildcard, translate_bootstrap,
+    AdsPlan, AdsProtocol, AdsServer, AdsTarget, BootstrapPlan, CallCredential, FilePlan, NodeOn,
+    Settings, StaticCluster, StaticListener, Wildcard, translate_bootstrap,
 };
 pub use cluster::{
     DnsAssignment, DnsEndpoint, DnsLocality, LoadAssignment, TranslatedCluster, translate_cluster,

@@ -52,7 +52,8 @@ pub use connection_manager::{
     PathForm, Scheme, ServerHeader, StripPort, UpgradeConfig,
 };
 pub use discovery::{
-    AssignmentSource,    Discovery, DnsFamily, DnsOptions, DnsServers, FailureBackoff, OriginalDstOptions,
+    AssignmentSource, Discovery, DnsFamily, DnsOptions, DnsServers, FailureBackoff,
+    OriginalDstOptions,
 };
 pub use endpoints::{
     DropOverload, Endpoint, EndpointSet, HealthStatus, Locality, LocalityEndpoints,

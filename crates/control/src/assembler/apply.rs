@@ -5,12 +5,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use destrier_policy::{ClusterName, EndpointSet, Origin};
+use destrier_policy::{AssignmentSource, ClusterName, EndpointSet, Origin};
 use envoy_types::pb::envoy::config::cluster::v3::Cluster;
 use envoy_types::pb::envoy::config::endpoint::v3::ClusterLoadAssignment;
 use prost::Message;
 
-use super::assignments::Stored;
+use super::assignments::{Stored, key_of};
 use super::deadlines::Due;
 use super::entry::Entry;
 use super::hosts::{Source, dns_options};
@@ -38,9 +38,20 @@ impl Assembler {
     /// is named in what is returned, with all its faults. A resource that is the same byte for byte
     /// changes nothing.
     pub fn apply(&mut self, change: Change<'_>, now: Now) -> Vec<Rejection> {
+        self.apply_from(&AssignmentSource::Ads, change, now)
+    }
+
+    /// As [`Self::apply`], for what another source says: endpoints are taken for those clusters alone
+    /// whose `eds_config` names it.
+    pub fn apply_from(
+        &mut self,
+        source: &AssignmentSource,
+        change: Change<'_>,
+        now: Now,
+    ) -> Vec<Rejection> {
         match change.type_url {
             CLUSTER_TYPE => self.apply_clusters(change, now),
-            ENDPOINTS_TYPE => self.apply_endpoints(change, now),
+            ENDPOINTS_TYPE => self.apply_endpoints(source, change, now),
             _ => Vec::new(),
         }
     }
@@ -143,16 +154,27 @@ impl Assembler {
         self.settle(name);
     }
 
-    fn apply_endpoints(&mut self, change: Change<'_>, now: Now) -> Vec<Rejection> {
+    fn apply_endpoints(
+        &mut self,
+        source: &AssignmentSource,
+        change: Change<'_>,
+        now: Now,
+    ) -> Vec<Rejection> {
+        let key = |name: &String| key_of(source, &name.as_str().into());
         for name in change.unchanged {
-            self.confirm_assignment(name, now);
+            self.confirm_assignment(name, &key(name), now);
         }
         let mut rejections = Vec::new();
         for resource in change.resources {
-            rejections.extend(self.apply_assignment(resource, now).err().into_iter().flatten());
+            rejections.extend(
+                self.apply_assignment(&key(&resource.name), resource, now)
+                    .err()
+                    .into_iter()
+                    .flatten(),
+            );
         }
         for name in change.removed {
-            self.remove_endpoints(name, now);
+            self.remove_endpoints(&key(name), now);
         }
         if rejections.is_empty() {
             self.store.endpoints_version = change.version.into();
@@ -162,9 +184,9 @@ impl Assembler {
     }
 
     /// What is held came again: it is fresh. If it had gone stale it is in force again.
-    fn confirm_assignment(&mut self, name: &str, now: Now) {
-        let Some(key) = self.assignments.key(name) else { return };
-        let Some(stored) = self.store.endpoints.get_mut(name) else { return };
+    fn confirm_assignment(&mut self, name: &str, key: &str, now: Now) {
+        let Some(key) = self.assignments.key(key) else { return };
+        let Some(stored) = self.store.endpoints.get_mut(&key) else { return };
         if stored.confirm() {
             return self.renew_endpoints(&key, now);
         }
@@ -172,24 +194,28 @@ impl Assembler {
         let Some(StoredVersion { version, body, .. }) = stale.cloned() else { return };
         let again = ResourceRef { name: name.to_owned(), version: version.to_string(), body };
         // It was translated before.
-        let _ = self.apply_assignment(&again, now);
+        let _ = self.apply_assignment(&key, &again, now);
     }
 
-    fn apply_assignment(&mut self, resource: &ResourceRef, now: Now) -> Result<(), Vec<Rejection>> {
-        let name = resource.name.as_str();
+    fn apply_assignment(
+        &mut self,
+        key: &str,
+        resource: &ResourceRef,
+        now: Now,
+    ) -> Result<(), Vec<Rejection>> {
         // Not asked for: an assignment for a cluster that was removed meanwhile may even name the hosts
         // of another (a real istiod sends all hosts of the service for a removed subset).
-        let Some(key) = self.assignments.key(name) else { return Ok(()) };
-        if self.store.endpoints.get_mut(name).is_some_and(|s| s.is_unchanged(&resource.body)) {
+        let Some(key) = self.assignments.key(key) else { return Ok(()) };
+        if self.store.endpoints.get_mut(&key).is_some_and(|s| s.is_unchanged(&resource.body)) {
             self.renew_endpoints(&key, now);
             return Ok(());
         }
-        if let Some(again) = self.store.endpoints.get(name).and_then(|s| s.refused(&resource.body))
+        if let Some(again) = self.store.endpoints.get(&key).and_then(|s| s.refused(&resource.body))
         {
             return Err(again);
         }
         let translate = self.translators.endpoints;
-        let translated = guarded(name, || {
+        let translated = guarded(&resource.name, || {
             translate(&decode(
                 resource,
                 |a: &ClusterLoadAssignment| &a.cluster_name,

@@ -1,9 +1,10 @@
-//! The endpoint assignments that clusters ask for, by resource name.
+//! The endpoint assignments that clusters ask for, by resource name and by who brings it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::Arc;
 
-use destrier_policy::{ClusterName, EndpointSet};
+use destrier_policy::{AssignmentSource, ClusterName, EndpointSet};
 
 /// Every name subscribed to. A name is here exactly as long as a cluster uses it; with the last user
 /// goes the assignment, so that nothing stale is found when the name is asked for again.
@@ -24,8 +25,18 @@ pub(super) struct Assignment {
 }
 
 impl Assignments {
+    /// The names that the control plane is asked for.
     pub(super) fn names(&self) -> impl Iterator<Item = &Arc<str>> {
-        self.by_name.keys()
+        self.by_name.keys().filter(|key| file_of(key).is_none())
+    }
+
+    /// The names that each file is looked through for.
+    pub(super) fn in_files(&self) -> BTreeMap<Arc<Path>, BTreeSet<String>> {
+        let mut files: BTreeMap<Arc<Path>, BTreeSet<String>> = BTreeMap::new();
+        for (path, name) in self.by_name.keys().filter_map(|key| file_of(key)) {
+            files.entry(Path::new(path).into()).or_default().insert(name.to_owned());
+        }
+        files
     }
 
     /// The name as it is kept, if it is subscribed to.
@@ -79,6 +90,23 @@ impl Assignments {
         }
         unused
     }
+}
+
+/// What stands between a file and the name of a resource in it; no path and no name of a cluster has it.
+const IN_FILE: char = '\u{1f}';
+
+/// Under which key an assignment is kept: its name, and before that its file if it comes from one. The
+/// same name from two sources is two assignments.
+pub(super) fn key_of(source: &AssignmentSource, name: &Arc<str>) -> Arc<str> {
+    match source {
+        AssignmentSource::Ads => name.clone(),
+        AssignmentSource::File(path) => format!("{}{IN_FILE}{name}", path.display()).into(),
+    }
+}
+
+/// The file and the name in it; `None` for what the control plane brings.
+pub(super) fn file_of(key: &str) -> Option<(&str, &str)> {
+    key.split_once(IN_FILE)
 }
 
 /// What storing an assignment did.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use destrier_policy::{ClusterName, ClusterPolicy, Discovery, DnsOptions, EndpointSet};
 
-use super::assignments::Assignments;
+use super::assignments::{self, Assignments};
 use crate::{DnsAssignment, DnsEndpoint, LoadAssignment, TranslatedCluster};
 
 /// A name that a cluster needs resolved.
@@ -39,7 +39,7 @@ pub(super) type Resolved = BTreeMap<Arc<str>, Vec<IpAddr>>;
 pub(super) enum Source {
     /// They stand in the cluster, or it needs none.
     Fixed(Arc<EndpointSet>),
-    /// The assignment of this name.
+    /// The assignment of this key.
     Assigned(Arc<str>),
     /// What names resolve to.
     Resolved(Arc<Names>),
@@ -58,7 +58,9 @@ impl Source {
     pub(super) fn of(cluster: TranslatedCluster) -> (ClusterPolicy, Self) {
         let TranslatedCluster { policy, load_assignment } = cluster;
         let source = match (&policy.discovery, load_assignment) {
-            (Discovery::Eds { service_name, .. }, _) => Self::Assigned(service_name.clone()),
+            (Discovery::Eds { service_name, source, .. }, _) => {
+                Self::Assigned(assignments::key_of(source, service_name))
+            }
             (_, Some(LoadAssignment::Static(endpoints))) => Self::Fixed(Arc::new(endpoints)),
             (_, Some(LoadAssignment::Dns(assignment))) => {
                 let names = assignment.names().map(|endpoint| &endpoint.name);
@@ -126,7 +128,10 @@ impl Source {
     pub(super) fn waits_for(&self, resolved: &Resolved) -> String {
         match self {
             Self::Fixed(_) => String::new(),
-            Self::Assigned(name) => format!("EDS {name}"),
+            Self::Assigned(key) => match assignments::file_of(key) {
+                Some((path, name)) => format!("EDS {name} in {path}"),
+                None => format!("EDS {key}"),
+            },
             Self::Resolved(names) => {
                 let missing = names.hosts.iter().filter(|host| !resolved.contains_key(*host));
                 format!("DNS {}", missing.map(|host| &**host).collect::<Vec<_>>().join(", "))

@@ -16,6 +16,7 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -114,6 +115,12 @@ impl Assembler {
     /// [`Self::eds_names`], if they are others than those taken last.
     pub fn take_eds_names(&mut self) -> Option<BTreeSet<String>> {
         self.assignments.take_changed().then(|| self.eds_names())
+    }
+
+    /// The names that each file is to be looked through for: those of clusters whose `eds_config` is a
+    /// path.
+    pub fn eds_files(&self) -> BTreeMap<Arc<Path>, BTreeSet<String>> {
+        self.assignments.in_files()
     }
 
     /// The names that are to be resolved, again and again, as each says.

@@ -3,25 +3,26 @@
 mod ads;
 mod plan;
 mod settings;
+mod sources;
 
 use std::collections::BTreeSet;
 
-use destrier_policy::{Address, ClusterName, Discovery, FieldNote, Origin};
+use destrier_policy::{Address, AssignmentSource, ClusterName, Discovery, FieldNote, Origin};
 use envoy_types::pb::envoy::config::bootstrap::v3::Bootstrap;
-use envoy_types::pb::envoy::config::core::v3::config_source::ConfigSourceSpecifier;
 use prost::Message;
 
 use self::ads::ads_plan;
 use crate::fields::{Standing, Surveyed};
 use crate::path::FieldPath;
 use crate::report::Report;
-use crate::{ClustersFrom, Rejection, proto, translate_cluster, translate_listener};
+use crate::{Rejection, proto, translate_cluster, translate_listener};
 
 pub use self::plan::{
-    AdsPlan, AdsProtocol, AdsServer, AdsTarget, BootstrapPlan, NodeOn, StaticCluster,
-    StaticListener,
+    AdsPlan, AdsProtocol, AdsServer, AdsTarget, BootstrapPlan, CallCredential, NodeOn,
+    StaticCluster, StaticListener,
 };
 pub use self::settings::{Settings, Wildcard};
+pub use self::sources::FilePlan;
 
 /// Translates a bootstrap. One without `node`, `admin` or `dynamic_resources` is valid.
 ///
@@ -39,7 +40,8 @@ pub fn translate_bootstrap(bootstrap: &Bootstrap) -> Result<BootstrapPlan, Vec<R
     let (listeners, listener_notes) = listeners(bootstrap, &mut faults);
     unique_names(bootstrap, &mut report);
     let ads = ads_plan(bootstrap, &clusters, &mut report);
-    let clusters_from = clusters_from(bootstrap, &mut report);
+    let clusters_from = sources::clusters_from(bootstrap, &mut report);
+    let files = sources::files(bootstrap, &mut report);
     let has_ads = bootstrap.dynamic_resources.as_ref().is_some_and(|it| it.ads_config.is_some());
     if !has_ads {
         needs_ads(bootstrap, &clusters, &mut report);
@@ -57,6 +59,7 @@ pub fn translate_bootstrap(bootstrap: &Bootstrap) -> Result<BootstrapPlan, Vec<R
         listeners,
         ads,
         clusters_from,
+        files,
         local_cluster,
         stats: bootstrap.stats_config.clone().unwrap_or_default(),
         settings,
@@ -136,36 +139,6 @@ fn unique_names(bootstrap: &Bootstrap, report: &mut Report<'_>) {
     }
 }
 
-fn clusters_from(bootstrap: &Bootstrap, report: &mut Report<'_>) -> ClustersFrom {
-    let dynamic = bootstrap.dynamic_resources.as_ref();
-    let Some(source) = dynamic.and_then(|it| it.cds_config.as_ref()) else {
-        return ClustersFrom::Bootstrap;
-    };
-    let root = FieldPath::ROOT;
-    let path = root.field("dynamic_resources");
-    match &source.config_source_specifier {
-        Some(ConfigSourceSpecifier::Ads(_)) => {
-            if dynamic.is_some_and(|it| it.ads_config.is_none()) {
-                report.refuse(&path.field("ads_config"), "must be set, since cds_config says ads");
-            }
-        }
-        Some(ConfigSourceSpecifier::Self_(_)) => {
-            report.refuse(&path.field("cds_config").field("self"), "there is no other source here");
-        }
-        Some(_) => {} // Refused by its row.
-        None => report.refuse(&path.field("cds_config"), "must say ads"),
-    }
-    let path = path.field("cds_config");
-    let timeout = source.initial_fetch_timeout.as_ref();
-    let timeout = timeout.and_then(|timeout| {
-        report.check(&path.field("initial_fetch_timeout"), proto::duration(timeout))
-    });
-    let timeout = timeout.unwrap_or(std::time::Duration::from_secs(15));
-    ClustersFrom::ControlPlane {
-        initial_fetch_timeout: Some(timeout).filter(|timeout| !timeout.is_zero()),
-    }
-}
-
 /// Without a control plane nobody brings the endpoints of an EDS cluster.
 fn needs_ads(bootstrap: &Bootstrap, clusters: &[StaticCluster], report: &mut Report<'_>) {
     let resources = bootstrap.static_resources.as_ref();
@@ -176,7 +149,7 @@ fn needs_ads(bootstrap: &Bootstrap, clusters: &[StaticCluster], report: &mut Rep
         let is_eds = clusters.iter().any(|found| {
             let policy = &found.cluster.policy;
             *policy.name.as_str() == *cluster.name
-                && matches!(policy.discovery, Discovery::Eds { .. })
+                && matches!(policy.discovery, Discovery::Eds { source: AssignmentSource::Ads, .. })
         });
         if is_eds {
             let path = path.index(index);

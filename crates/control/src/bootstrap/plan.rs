@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use destrier_policy::{
-    Address, ClusterName, FieldNote, Http2Keepalive, ListenerPolicy, TcpKeepalive,
+    Address, ClientTls, ClusterName, DataSource, FieldNote, Http2Keepalive, ListenerPolicy,
+    TcpKeepalive,
 };
 use envoy_types::pb::envoy::config::core::v3::Node;
 use envoy_types::pb::envoy::config::metrics::v3::StatsConfig;
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 
-use super::Settings;
+use super::{FilePlan, Settings};
 use crate::{AssemblerSettings, ClustersFrom, TranslatedCluster};
 
 /// A `Bootstrap`, translated.
@@ -31,6 +32,8 @@ pub struct BootstrapPlan {
     pub ads: Option<AdsPlan>,
     /// Whether `dynamic_resources.cds_config` is set, and its `initial_fetch_timeout`.
     pub clusters_from: ClustersFrom,
+    /// Sources that are files.
+    pub files: FilePlan,
     /// `cluster_manager.local_cluster_name`.
     pub local_cluster: Option<ClusterName>,
     /// `stats_config`; absent means Envoy's default tags.
@@ -104,6 +107,21 @@ pub struct AdsServer {
     pub tcp_keepalive: Option<TcpKeepalive>,
     /// `initial_metadata` of the stream.
     pub metadata: HeaderMap,
+    /// TLS: the cluster's `transport_socket`, or `ssl_credentials`.
+    pub tls: Option<ClientTls>,
+    /// `call_credentials`.
+    pub credentials: Vec<CallCredential>,
+}
+
+/// A header that says who we are.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CallCredential {
+    /// `header_key`, `authorization` by default.
+    pub header: HeaderName,
+    /// `header_prefix`, before the secret.
+    pub prefix: String,
+    /// `secret_data`: read for each stream.
+    pub secret: DataSource,
 }
 
 /// `api_config_source::ApiType`, as far as it is spoken.

@@ -21,6 +21,8 @@ pub struct Settings {
     /// `destrier.eds_removed_endpoints`: `"keep"` (default, as in Envoy) or `"clear"`: what EDS
     /// `removed_resources` does to the endpoints held.
     pub removed_endpoints: RemovedEndpoints,
+    /// `destrier.file_poll_interval`: how often files of `path_config_source` are looked at. Default 1 s.
+    pub file_poll_interval: Duration,
     /// `destrier.xds_max_message_bytes`: the largest response of the control plane. Default 200 MiB.
     pub xds_max_message_bytes: usize,
     /// `destrier.xds_wildcard`: `"legacy"` (default) subscribes to all clusters by an empty list,
@@ -30,7 +32,7 @@ pub struct Settings {
 
 impl Settings {
     /// Every key with its default and its meaning, for the documentation.
-    pub const KEYS: [(&str, &str, &str); 4] = [
+    pub const KEYS: [(&str, &str, &str); 5] = [
         (
             "destrier.deletion_grace",
             "\"60s\"",
@@ -40,6 +42,11 @@ impl Settings {
             "destrier.eds_removed_endpoints",
             "\"keep\"",
             "what EDS removed_resources does to the endpoints held: keep (as in Envoy) or clear",
+        ),
+        (
+            "destrier.file_poll_interval",
+            "\"1s\"",
+            "how often files of path_config_source are looked at",
         ),
         (
             "destrier.xds_max_message_bytes",
@@ -61,6 +68,12 @@ impl Settings {
                     "keep" => RemovedEndpoints::Keep,
                     "clear" => RemovedEndpoints::Clear,
                     other => return Err(format!("{other:?} is neither \"keep\" nor \"clear\"")),
+                }
+            }
+            "destrier.file_poll_interval" => {
+                self.file_poll_interval = duration(value)?;
+                if self.file_poll_interval < Duration::from_millis(1) {
+                    return Err("must be 1ms or more".into());
                 }
             }
             "destrier.xds_max_message_bytes" => self.xds_max_message_bytes = bytes(value)?,
@@ -87,6 +100,7 @@ impl Default for Settings {
         Self {
             deletion_grace: Duration::from_secs(60),
             removed_endpoints: RemovedEndpoints::Keep,
+            file_poll_interval: Duration::from_secs(1),
             xds_max_message_bytes: 200 << 20,
             xds_wildcard: Wildcard::Legacy,
         }

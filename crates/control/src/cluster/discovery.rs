@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use destrier_policy::{Discovery, OriginalDstOptions};
+use destrier_policy::{AssignmentSource, Discovery, OriginalDstOptions};
 use envoy_types::pb::envoy::config::cluster::v3::{
     Cluster,
     cluster::{ClusterDiscoveryType, DiscoveryType, EdsClusterConfig, LbConfig},
@@ -11,8 +11,8 @@ use envoy_types::pb::envoy::config::core::v3::{ApiVersion, ConfigSource};
 use http::HeaderName;
 
 use super::dns;
-use crate::proto;
 use crate::report::Reader;
+use crate::{proto, source};
 
 /// `initial_fetch_timeout` when it is absent.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(15);
@@ -67,9 +67,24 @@ fn eds(
     let name = config.map_or("", |config| config.service_name.as_str());
     Discovery::Eds {
         service_name: if name.is_empty() { &cluster.name } else { name }.into(),
+        source: source.map_or(AssignmentSource::Ads, |source| {
+            assignment_source(source, &mut reader.field("eds_config"))
+        }),
         initial_fetch_timeout: source.map_or(Some(FETCH_TIMEOUT), |source| {
             fetch_timeout(source, &mut reader.field("eds_config"))
         }),
+    }
+}
+
+/// Of one that cannot be read, which is refused with its cluster, it is not told.
+fn assignment_source(config: &ConfigSource, reader: &mut Reader<'_, '_>) -> AssignmentSource {
+    match source::file(config) {
+        Ok(Some(path)) => AssignmentSource::File(path),
+        Ok(None) => AssignmentSource::Ads,
+        Err((field, reason)) => {
+            reader.field(field).refuse(reason);
+            AssignmentSource::Ads
+        }
     }
 }
 

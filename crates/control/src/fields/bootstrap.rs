@@ -10,7 +10,11 @@ use envoy_types::pb::envoy::config::core::v3::{
     ApiConfigSource, GrpcService,
     grpc_service::{
         EnvoyGrpc, GoogleGrpc, TargetSpecifier,
-        google_grpc::{ChannelCredentials, channel_credentials::CredentialSpecifier},
+        google_grpc::{
+            CallCredentials, ChannelCredentials, SslCredentials,
+            call_credentials::CredentialSpecifier as CallCredentialSpecifier,
+            channel_credentials::CredentialSpecifier,
+        },
     },
 };
 use envoy_types::pb::envoy::config::metrics::v3::StatsConfig;
@@ -73,7 +77,7 @@ tables! {
     }
 
     message DynamicResources {
-        lds_config: Later,
+        lds_config: Later "a file is read and shown",
         lds_resources_locator: Later,
         cds_config: InForce nested,
         cds_resources_locator: Refused,
@@ -84,7 +88,7 @@ tables! {
         api_type: InForce "GRPC, DELTA_GRPC",
         transport_api_version: InForce "AUTO and V3",
         cluster_names: Refused "use grpc_services",
-        grpc_services: InForce nested "the first",
+        grpc_services: InForce nested "in the order of preference",
         refresh_delay: Tolerated,
         request_timeout: Tolerated,
         rate_limit_settings: Tolerated,
@@ -94,7 +98,7 @@ tables! {
 
     message GrpcService {
         timeout: Tolerated,
-        initial_metadata: Later,
+        initial_metadata: InForce,
         retry_policy: Tolerated "reconnects have a backoff of their own",
     }
     oneof target_specifier: TargetSpecifier {
@@ -114,7 +118,7 @@ tables! {
         target_uri: InForce,
         channel_credentials: InForce nested,
         channel_credentials_plugin: Refused,
-        call_credentials: Refused,
+        call_credentials: InForce nested,
         call_credentials_plugin: Refused,
         stat_prefix: Tolerated,
         credentials_factory_name: Refused,
@@ -125,9 +129,26 @@ tables! {
 
     message ChannelCredentials {}
     oneof credential_specifier: CredentialSpecifier {
-        SslCredentials "ssl_credentials": Refused "TLS is not supported yet",
-        GoogleDefault "google_default": Refused "TLS is not supported yet",
+        SslCredentials "ssl_credentials": InForce nested,
+        GoogleDefault "google_default": Refused,
         LocalCredentials "local_credentials": InForce,
+    }
+
+    message SslCredentials {
+        root_certs: InForce "a file, inline, or a variable; else those of the system",
+        private_key: InForce "a file, inline, or a variable",
+        cert_chain: InForce "a file, inline, or a variable",
+    }
+
+    message CallCredentials {}
+    oneof credential_specifier: CallCredentialSpecifier {
+        AccessToken "access_token": InForce,
+        GoogleComputeEngine "google_compute_engine": Refused,
+        GoogleRefreshToken "google_refresh_token": Refused,
+        ServiceAccountJwtAccess "service_account_jwt_access": Refused,
+        GoogleIam "google_iam": Refused,
+        FromPlugin "from_plugin": InForce "envoy.grpc_credentials.file_based_metadata",
+        StsService "sts_service": Refused,
     }
 
     message ClusterManager {

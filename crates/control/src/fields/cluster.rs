@@ -7,8 +7,8 @@ use envoy_types::pb::envoy::config::cluster::v3::{
     circuit_breakers::thresholds::RetryBudget, cluster::*, load_balancing_policy::Policy,
 };
 use envoy_types::pb::envoy::config::core::v3::{
-    BindConfig, ConfigSource, DnsResolutionConfig, DnsResolverOptions, Metadata, TcpKeepalive,
-    TransportSocket, config_source, transport_socket,
+    BindConfig, ConfigSource, DnsResolutionConfig, DnsResolverOptions, Metadata, PathConfigSource,
+    TcpKeepalive, TransportSocket, config_source, transport_socket,
 };
 
 use super::{row, tables, within};
@@ -107,11 +107,17 @@ tables! {
         resource_api_version: InForce "AUTO and V3",
     }
     oneof config_source_specifier: config_source::ConfigSourceSpecifier {
-        Path "path": Refused "only ADS is supported",
-        PathConfigSource "path_config_source": Refused "only ADS is supported",
-        ApiConfigSource "api_config_source": Refused "only ADS is supported",
+        Path "path": InForce "deprecated for path_config_source",
+        PathConfigSource "path_config_source": InForce nested,
+        ApiConfigSource "api_config_source": Refused "use ads or path_config_source",
         Ads "ads": InForce,
         Self_ "self": InForce "the same as ads",
+    }
+
+    message PathConfigSource {
+        path: InForce "JSON, YAML or .pb",
+        watched_directory: InForce "files are looked at through their whole path",
+        poll_interval: Tolerated "see destrier.file_poll_interval",
     }
 
     message CircuitBreakers {

@@ -221,8 +221,19 @@ fn faults_are_named_by_their_path_in_the_bootstrap() {
             "dynamic_resources.ads_config.api_type",
         ),
         (
-            "{ dynamic_resources: { cds_config: { path_config_source: { path: /x } } } }".into(),
-            "dynamic_resources.cds_config.path_config_source",
+            "{ dynamic_resources: { cds_config: { path_config_source: { path: /x.pb_text } } } }"
+                .into(),
+            "dynamic_resources.cds_config.path_config_source.path",
+        ),
+        (
+            "{ dynamic_resources: { lds_config: { path: '' } } }".into(),
+            "dynamic_resources.lds_config",
+        ),
+        (
+            r#"{ dynamic_resources: { cds_config: { path_config_source: { path: /x,
+                 watched_directory: { path: / }, poll_interval: 1s } } } }"#
+                .into(),
+            "dynamic_resources.cds_config.path_config_source.poll_interval",
         ),
         (
             "{ dynamic_resources: { cds_config: { ads: {} } } }".into(),

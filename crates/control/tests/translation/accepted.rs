@@ -39,6 +39,7 @@ fn eds_asks_for_the_service_name_or_the_clusters() {
         |config: &str| policy(&format!("type: EDS, eds_cluster_config: {{{config}}}")).discovery;
     let expected = |service_name: &str, seconds: Option<u64>| Discovery::Eds {
         service_name: service_name.into(),
+        source: destrier_policy::AssignmentSource::Ads,
         initial_fetch_timeout: seconds.map(Duration::from_secs),
     };
     assert_eq!(eds("eds_config: {ads: {}}"), expected("c", Some(15)));

@@ -63,7 +63,11 @@ pub(crate) fn ports(ports: impl IntoIterator<Item = u16>) -> Arc<EndpointSet> {
 
 /// An EDS cluster with Envoy's defaults.
 pub(crate) fn policy(name: &str) -> ClusterPolicy {
-    let discovery = Discovery::Eds { service_name: name.into(), initial_fetch_timeout: None };
+    let discovery = Discovery::Eds {
+        service_name: name.into(),
+        source: destrier_policy::AssignmentSource::Ads,
+        initial_fetch_timeout: None,
+    };
     ClusterPolicy { discovery, ..ClusterPolicy::new(name.into()) }
 }
 
