@@ -1,9 +1,16 @@
 //! From the bootstrap's words for the control plane to the session's.
 
+use std::sync::Arc;
+
 use destrier_control::{
-    AdsPlan, AdsProtocol, AdsServer, AdsTarget, BootstrapPlan, NodeOn, Wildcard,
+    AdsPlan, AdsProtocol, AdsServer, AdsTarget, BootstrapPlan, CallCredential, NodeOn, Wildcard,
 };
-use destrier_xds::{ControlPlane, Driver, DriverConfig, Keepalive, Server, SessionConfig, Variant};
+use destrier_policy::{ClientTls, DataSource};
+use destrier_xds::{
+    ControlPlane, Credentials, Driver, DriverConfig, Duplex, Keepalive, Secure, Securing, Server,
+    SessionConfig, Variant,
+};
+use http::{HeaderMap, HeaderValue};
 use prost::Message;
 
 /// The driver that `ads_config` asks for.
@@ -39,6 +46,10 @@ fn server(ads: &AdsServer) -> Server {
     server.authority = Some(ads.authority.clone()).filter(|authority| !authority.is_empty());
     server.connect_timeout = ads.connect_timeout;
     server.metadata = ads.metadata.clone();
+    server.secure = ads.tls.clone().map(|tls| Arc::new(Tls(tls)) as Arc<dyn Secure>);
+    if !ads.credentials.is_empty() {
+        server.credentials = Some(Arc::new(Tokens(ads.credentials.clone())));
+    }
     if let Some(keepalive) = &ads.keepalive {
         let default = Keepalive::default();
         server.keepalive = Keepalive {
@@ -47,4 +58,43 @@ fn server(ads: &AdsServer) -> Server {
         };
     }
     server
+}
+
+/// TLS to the control plane; its files are read for each connection.
+#[derive(Debug)]
+struct Tls(ClientTls);
+
+impl Secure for Tls {
+    fn secure(&self, stream: Box<dyn Duplex>) -> Securing {
+        let tls = self.0.clone();
+        Box::pin(async move {
+            let stream = destrier_tls::connect(&tls, b"h2", stream).await;
+            let stream = stream.map_err(|error| error.to_string())?;
+            Ok(Box::new(stream) as Box<dyn Duplex>)
+        })
+    }
+}
+
+/// Tokens, read for each stream.
+#[derive(Debug)]
+struct Tokens(Vec<CallCredential>);
+
+impl Credentials for Tokens {
+    fn headers(&self) -> Result<HeaderMap, String> {
+        let mut headers = HeaderMap::new();
+        for CallCredential { header, prefix, secret } in &self.0 {
+            let named = |cause: String| match secret {
+                DataSource::File(path) => format!("{header} ({}): {cause}", path.display()),
+                _ => format!("{header}: {cause}"),
+            };
+            let secret = destrier_tls::read(secret).map_err(named)?;
+            // Files end in a line feed.
+            let value = [prefix.as_bytes(), secret.trim_ascii_end()].concat();
+            let value = HeaderValue::from_bytes(&value);
+            let mut value = value.map_err(|_| named("not a header's value".into()))?;
+            value.set_sensitive(true);
+            headers.append(header.clone(), value);
+        }
+        Ok(headers)
+    }
 }

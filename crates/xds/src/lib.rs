@@ -25,7 +25,10 @@ mod update;
 mod wire;
 
 pub use config::{Backoff, NodeOn, SessionConfig, Unmentioned, Variant, Wildcard};
-pub use driver::{ControlPlane, Driver, DriverConfig, Keepalive, Server, Subscriptions};
+pub use driver::{
+    ControlPlane, Credentials, Driver, DriverConfig, Duplex, Keepalive, Secure, Securing, Server,
+    Subscriptions,
+};
 pub use error::StreamError;
 pub use session::{Session, Ticket};
 pub use status::{SessionStatus, StatusHandle, TypeStatus};

@@ -4,19 +4,35 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
-use destrier_policy::{Address, Endpoint};
+use destrier_policy::{Address, ClientTls, DataSource, Endpoint};
 use envoy_types::pb::envoy::config::bootstrap::v3::Bootstrap;
 use envoy_types::pb::envoy::config::core::v3::{
     ApiConfigSource, ApiVersion, GrpcService, HeaderValue,
     api_config_source::ApiType,
-    grpc_service::{EnvoyGrpc, GoogleGrpc, TargetSpecifier},
+    grpc_service::{
+        EnvoyGrpc, GoogleGrpc, TargetSpecifier,
+        google_grpc::{
+            CallCredentials,
+            call_credentials::{
+                CredentialSpecifier as CallCredentialSpecifier,
+                metadata_credentials_from_plugin::ConfigType as PluginConfig,
+            },
+            channel_credentials::CredentialSpecifier,
+        },
+    },
+    transport_socket::ConfigType,
 };
+use envoy_types::pb::envoy::config::grpc_credential::v3::FileBasedMetadataConfig;
+use envoy_types::pb::envoy::extensions::transport_sockets::tls::v3::UpstreamTlsContext;
+use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName};
+use prost::Name as _;
 
-use super::{AdsPlan, AdsProtocol, AdsServer, AdsTarget, NodeOn, StaticCluster};
+use super::{AdsPlan, AdsProtocol, AdsServer, AdsTarget, CallCredential, NodeOn, StaticCluster};
 use crate::path::FieldPath;
 use crate::proto::{self, Fault};
 use crate::report::Report;
+use crate::tls::{client_tls, data_source, ssl_credentials};
 use crate::{LoadAssignment, TranslatedCluster};
 
 /// `None` when there is no control plane, or its description has been refused.
@@ -121,6 +137,8 @@ fn plain(target: AdsTarget, authority: String) -> AdsServer {
         keepalive: None,
         tcp_keepalive: None,
         metadata: HeaderMap::new(),
+        tls: None,
+        credentials: Vec::new(),
     }
 }
 
@@ -142,7 +160,8 @@ fn envoy_grpc(
         }
         return None;
     };
-    let target = report.check(&path, target(cluster))?;
+    let tls = cluster_tls(&grpc.cluster_name, bootstrap, report);
+    let target = report.check(&path, target(cluster, tls.is_some()))?;
     let policy = &cluster.policy;
     let authority =
         if grpc.authority.is_empty() { grpc.cluster_name.clone() } else { grpc.authority.clone() };
@@ -151,16 +170,19 @@ fn envoy_grpc(
         connect_timeout: policy.connect_timeout,
         keepalive: policy.http.http2.keepalive.clone(),
         tcp_keepalive: policy.tcp_keepalive,
+        tls,
         ..plain(target, authority)
     })
 }
 
 /// The first endpoint of the cluster.
-fn target(cluster: &TranslatedCluster) -> Result<AdsTarget, Fault> {
+fn target(cluster: &TranslatedCluster, tls: bool) -> Result<AdsTarget, Fault> {
     let TranslatedCluster { policy, load_assignment } = cluster;
     let plain = |endpoint: &Endpoint| {
         let in_force = policy.transport_for(endpoint).is_in_force();
-        in_force.then_some(()).ok_or("only plain text is spoken to a control plane so far")
+        (in_force || tls)
+            .then_some(())
+            .ok_or("only plain text and TLS are spoken to a control plane")
     };
     let none = || format!("the cluster {} has no endpoint", policy.name);
     match load_assignment {
@@ -183,6 +205,28 @@ fn target(cluster: &TranslatedCluster) -> Result<AdsTarget, Fault> {
     }
 }
 
+/// TLS of the cluster of this name, if its `transport_socket` is that.
+fn cluster_tls(name: &str, bootstrap: &Bootstrap, report: &mut Report<'_>) -> Option<ClientTls> {
+    let clusters = bootstrap.static_resources.as_ref()?.clusters.iter();
+    let (index, cluster) = clusters.enumerate().find(|(_, cluster)| cluster.name == name)?;
+    let Some(ConfigType::TypedConfig(config)) = &cluster.transport_socket.as_ref()?.config_type
+    else {
+        return None;
+    };
+    if proto::type_name(&config.type_url) != UpstreamTlsContext::full_name() {
+        return None;
+    }
+    let root = FieldPath::ROOT;
+    let path = root.field("static_resources");
+    let path = path.field("clusters");
+    let path = path.index(index);
+    let path = path.field("transport_socket");
+    let path = path.field("typed_config");
+    // What cannot be decoded has been named with the cluster.
+    let context = proto::unpack::<UpstreamTlsContext>(config).ok()?;
+    Some(client_tls(&context, &path, report))
+}
+
 fn host(host: &str, port: u16) -> AdsTarget {
     match host.parse::<IpAddr>() {
         Ok(ip) => AdsTarget::Ip(SocketAddr::new(ip, port)),
@@ -201,7 +245,71 @@ fn google_grpc(
         AdsTarget::Dns { host, port } => format!("{host}:{port}"),
         AdsTarget::Unix(_) => "localhost".into(),
     };
-    Some(plain(target, authority))
+    let host = match &target {
+        AdsTarget::Ip(address) => address.ip().to_string(),
+        AdsTarget::Dns { host, .. } => host.clone(),
+        AdsTarget::Unix(_) => authority.clone(),
+    };
+    let channel = grpc.channel_credentials.as_ref();
+    let tls = match channel.and_then(|it| it.credential_specifier.as_ref()) {
+        Some(CredentialSpecifier::SslCredentials(credentials)) => {
+            let path = path.field("channel_credentials");
+            Some(ssl_credentials(credentials, &host, &path.field("ssl_credentials"), report))
+        }
+        // Refused by its row, or plain.
+        _ => None,
+    };
+    let calls_path = path.field("call_credentials");
+    let calls = grpc.call_credentials.iter().enumerate();
+    let credentials =
+        calls.filter_map(|(index, it)| call_credential(it, &calls_path.index(index), report));
+    let credentials: Vec<_> = credentials.collect();
+    if tls.is_none() && !credentials.is_empty() {
+        report.refuse(&calls_path, "are sent over TLS alone: ssl_credentials must be set");
+    }
+    Some(AdsServer { tls, credentials, ..plain(target, authority) })
+}
+
+/// `call_credentials`: a token, or a file with one (`FileBasedMetadataConfig`).
+fn call_credential(
+    credentials: &CallCredentials,
+    path: &FieldPath<'_>,
+    report: &mut Report<'_>,
+) -> Option<CallCredential> {
+    match credentials.credential_specifier.as_ref() {
+        Some(CallCredentialSpecifier::AccessToken(token)) => Some(CallCredential {
+            header: AUTHORIZATION,
+            prefix: "Bearer ".into(),
+            secret: DataSource::Inline(token.as_bytes().into()),
+        }),
+        Some(CallCredentialSpecifier::FromPlugin(plugin)) => {
+            let path = path.field("from_plugin");
+            let path = path.field("typed_config");
+            let Some(PluginConfig::TypedConfig(config)) = &plugin.config_type else {
+                report.refuse(&path, "must be set");
+                return None;
+            };
+            let config = report.check(&path, proto::unpack::<FileBasedMetadataConfig>(config))?;
+            let secret_path = path.field("secret_data");
+            let Some(secret) = &config.secret_data else {
+                report.refuse(&secret_path, "must be set");
+                return None;
+            };
+            let secret = report.check(&secret_path, data_source(secret));
+            let key = Some(&config.header_key).filter(|key| !key.is_empty());
+            let header = key.map_or(Ok(AUTHORIZATION), |key| {
+                HeaderName::try_from(key).map_err(|_| format!("{key:?} is not a header's name"))
+            });
+            let header = report.check(&path.field("header_key"), header)?;
+            Some(CallCredential { header, prefix: config.header_prefix, secret: secret? })
+        }
+        // Refused by its row.
+        Some(_) => None,
+        None => {
+            report.refuse(path, "one of its kinds must be set");
+            None
+        }
+    }
 }
 
 /// Of gRPC's names (its `doc/naming.md`): `dns:`, `unix:`, `unix-abstract:`, `ipv4:`, `ipv6:`, or a plain

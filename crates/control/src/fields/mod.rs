@@ -12,6 +12,7 @@ mod http;
 mod lb;
 mod listener;
 mod route;
+mod tls;
 
 use destrier_policy::FieldStanding;
 
@@ -66,6 +67,7 @@ pub fn sections() -> impl Iterator<Item = (&'static str, &'static [Table])> {
         ("Listeners", listener::TABLES),
         ("Routes", route::TABLES),
         ("Access logs", access_log::TABLES),
+        ("TLS to a control plane", tls::TABLES),
     ]
     .into_iter()
 }

@@ -187,7 +187,8 @@ fn condition(
     }
 }
 
-fn string_matcher(
+/// `StringMatcher`.
+pub(crate) fn string_matcher(
     value: &matcher::StringMatcher,
     path: &FieldPath<'_>,
     report: &mut Report<'_>,

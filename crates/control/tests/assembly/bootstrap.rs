@@ -8,7 +8,7 @@ use destrier_control::{
     RemovedEndpoints, Settings, Wildcard, translate_bootstrap,
 };
 use destrier_envoy_json::{UnknownFields, parse_bootstrap};
-use destrier_policy::{Address, FieldStanding, Origin};
+use destrier_policy::{Address, DataSource, FieldStanding, Identity, Origin, SanKind};
 
 fn translate(text: &str) -> Result<BootstrapPlan, Vec<Rejection>> {
     let parsed = parse_bootstrap(&[text], UnknownFields::Reject);
@@ -180,8 +180,8 @@ fn a_control_plane_is_found_by_address_name_or_socket() {
         ("LOGICAL_DNS", name, dns),
     ] {
         let text = with_ads("{ envoy_grpc: { cluster_name: x } }", &cluster(kind, address));
-        let ads = plan(&text).ads.expect("it has one").servers.remove(0);
-        assert_eq!(ads.target, target);
+        let ads = plan(&text).ads.expect("it has one");
+        assert_eq!(ads.servers[0].target, target);
         assert_eq!((ads.protocol, ads.node), (AdsProtocol::StateOfTheWorld, NodeOn::EveryMessage));
     }
     let ads =
@@ -211,10 +211,53 @@ fn faults_are_named_by_their_path_in_the_bootstrap() {
         (
             with_ads(
                 r#"{ google_grpc: { target_uri: "istiod:15012", stat_prefix: x,
-                     channel_credentials: { ssl_credentials: {} } } }"#,
+                     channel_credentials: { google_default: {} } } }"#,
                 "",
             ),
-            &*format!("{service}.google_grpc.channel_credentials.ssl_credentials"),
+            &*format!("{service}.google_grpc.channel_credentials.google_default"),
+        ),
+        (
+            with_ads(
+                r#"{ google_grpc: { target_uri: "istiod:15012", stat_prefix: x,
+                     channel_credentials: { ssl_credentials: { cert_chain: { filename: a.pem } } } } }"#,
+                "",
+            ),
+            &*format!("{service}.google_grpc.channel_credentials.ssl_credentials.private_key"),
+        ),
+        (
+            with_ads(
+                r#"{ google_grpc: { target_uri: "istiod:15010", stat_prefix: x,
+                     call_credentials: [ { access_token: secret } ] } }"#,
+                "",
+            ),
+            &*format!("{service}.google_grpc.call_credentials"),
+        ),
+        (
+            with_ads(
+                r#"{ google_grpc: { target_uri: "istiod:15012", stat_prefix: x,
+                     channel_credentials: { ssl_credentials: {} },
+                     call_credentials: [ { google_iam: {} } ] } }"#,
+                "",
+            ),
+            &*format!("{service}.google_grpc.call_credentials[0].google_iam"),
+        ),
+        (
+            with_tls("{ sni: x, common_tls_context: { tls_certificates: [ { certificate_chain: { filename: a } } ] } }"),
+            "static_resources.clusters[0].transport_socket.typed_config.common_tls_context.tls_certificates[0].private_key",
+        ),
+        (
+            with_tls(
+                r#"{ common_tls_context: { validation_context: { match_typed_subject_alt_names: [
+                     { san_type: DNS, matcher: { exact: istiod } } ] } } }"#,
+            ),
+            "static_resources.clusters[0].transport_socket.typed_config.common_tls_context.validation_context.match_typed_subject_alt_names",
+        ),
+        (
+            with_tls(
+                r#"{ common_tls_context: { validation_context: {
+                     verify_certificate_hash: [ aa ] } } }"#,
+            ),
+            "static_resources.clusters[0].transport_socket.typed_config.common_tls_context.validation_context.verify_certificate_hash",
         ),
         (
             "{ dynamic_resources: { ads_config: { api_type: REST } } }".into(),
@@ -299,4 +342,91 @@ fn settings_of_our_own_are_checked() {
         let path = format!("layered_runtime.layers[0].static_layer[{key}]");
         assert_eq!(faults(&with_setting(setting)), [path], "{setting}");
     }
+}
+
+/// A control plane behind TLS: the context stands in the cluster's `transport_socket`.
+fn with_tls(context: &str) -> String {
+    let kind = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext";
+    let context = context.replacen('{', &format!("{{ '@type': {kind}, "), 1);
+    let cluster = format!(
+        r#"{{ name: x, type: STRICT_DNS, transport_socket: {{ name: tls, typed_config: {context} }},
+             load_assignment: {{ cluster_name: x, endpoints: [ {{ lb_endpoints: [ {{ endpoint: {{
+               address: {{ socket_address: {{ address: istiod.test, port_value: 15012 }} }} }} }} ] }} ] }} }}"#
+    );
+    with_ads("{ envoy_grpc: { cluster_name: x } }", &cluster)
+}
+
+#[test]
+fn tls_to_the_control_plane_is_read_from_the_cluster() {
+    let file = |path: &str| DataSource::File(Path::new(path).into());
+    let text = with_tls(
+        r#"{ sni: istiod.test, common_tls_context: {
+               tls_certificates: [ { certificate_chain: { filename: /c.pem },
+                                     private_key: { environment_variable: KEY } } ],
+               validation_context: { trusted_ca: { inline_string: ca },
+                 match_typed_subject_alt_names: [
+                   { san_type: URI, matcher: { prefix: "spiffe://a/" } } ] } } }"#,
+    );
+    let plan = plan(&text);
+    let server = &plan.ads.as_ref().expect("it has one").servers[0];
+    assert_eq!(server.target, AdsTarget::Dns { host: "istiod.test".into(), port: 15012 });
+    let tls = server.tls.as_ref().expect("it speaks TLS");
+    assert_eq!(tls.sni.as_deref(), Some("istiod.test"));
+    assert_eq!(tls.trusted_ca, Some(DataSource::Inline(b"ca".as_slice().into())));
+    let identity = Identity {
+        certificate_chain: file("/c.pem"),
+        private_key: DataSource::Environment("KEY".into()),
+    };
+    assert_eq!(tls.identity, Some(identity));
+    assert_eq!(tls.names[0].kind, SanKind::Uri);
+    assert!(tls.names[0].value.matches(b"spiffe://a/b"));
+    assert_eq!(tls.host, None);
+}
+
+#[test]
+fn google_grpc_has_credentials_for_the_channel_and_for_calls() {
+    let text = with_ads(
+        r#"{ google_grpc: { target_uri: "istiod.test:15012", stat_prefix: x,
+               channel_credentials: { ssl_credentials: { root_certs: { filename: /ca.pem } } },
+               call_credentials: [
+                 { from_plugin: { name: envoy.grpc_credentials.file_based_metadata, typed_config: {
+                     '@type': type.googleapis.com/envoy.config.grpc_credential.v3.FileBasedMetadataConfig,
+                     secret_data: { filename: /token }, header_prefix: 'Bearer ' } } },
+                 { access_token: fixed } ] },
+             initial_metadata: [ { key: X-Cluster, value: one } ] }"#,
+        "",
+    );
+    let plan = plan(&text);
+    let server = &plan.ads.as_ref().expect("it has one").servers[0];
+    let tls = server.tls.as_ref().expect("it speaks TLS");
+    assert_eq!(
+        (tls.host.as_deref(), tls.sni.as_deref()),
+        (Some("istiod.test"), Some("istiod.test"))
+    );
+    assert_eq!(tls.trusted_ca, Some(DataSource::File(Path::new("/ca.pem").into())));
+    let [token, fixed] = &server.credentials[..] else { panic!("{:?}", server.credentials) };
+    assert_eq!((token.header.as_str(), &*token.prefix), ("authorization", "Bearer "));
+    assert_eq!(token.secret, DataSource::File(Path::new("/token").into()));
+    assert_eq!(fixed.secret, DataSource::Inline(b"fixed".as_slice().into()));
+    assert_eq!(server.metadata["x-cluster"], "one");
+}
+
+#[test]
+fn control_planes_stand_in_an_order() {
+    let text = with_ads(
+        "{ google_grpc: { target_uri: 'a.test:1', stat_prefix: x } },
+         { google_grpc: { target_uri: 'b.test:2', stat_prefix: x } }",
+        "",
+    );
+    let ports: Vec<u16> = plan(&text)
+        .ads
+        .expect("it has one")
+        .servers
+        .iter()
+        .map(|server| match &server.target {
+            AdsTarget::Dns { port, .. } => *port,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(ports, [1, 2]);
 }

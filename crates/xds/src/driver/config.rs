@@ -1,18 +1,20 @@
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use http::HeaderMap;
 
-/// Where the control plane listens.
+use super::{Credentials, Secure};
+
+/// Where a control plane listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ControlPlane {
-    /// Plain HTTP/2 over TCP. The host may be a name; it is looked up at each attempt.
+    /// HTTP/2 over TCP. The host may be a name; it is looked up at each attempt.
     Tcp {
         /// IP address or name.
         host: String,
         /// TCP port.
         port: u16,
     },
-    /// Plain HTTP/2 over a Unix socket, as pilot-agent offers it.
+    /// HTTP/2 over a Unix socket, as pilot-agent offers it.
     Unix(PathBuf),
 }
 
@@ -44,6 +46,10 @@ pub struct Server {
     pub keepalive: Keepalive,
     /// Headers of the stream. Source: `GrpcService.initial_metadata`. Default none.
     pub metadata: HeaderMap,
+    /// TLS. Default none.
+    pub secure: Option<Arc<dyn Secure>>,
+    /// Headers that are read anew for each stream, as those of a token on disk. Default none.
+    pub credentials: Option<Arc<dyn Credentials>>,
 }
 
 impl Server {
@@ -55,6 +61,8 @@ impl Server {
             connect_timeout: Duration::from_secs(5),
             keepalive: Keepalive::default(),
             metadata: HeaderMap::new(),
+            secure: None,
+            credentials: None,
         }
     }
 }

@@ -13,7 +13,7 @@ use tonic::{
     transport::{Channel, Endpoint, Uri},
 };
 
-use super::{ControlPlane, Server, codec::BytesCodec};
+use super::{ControlPlane, Server, codec::BytesCodec, dial::Dial};
 use crate::{StreamError, Variant};
 
 type Pending<T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send>>;
@@ -44,11 +44,27 @@ impl Link {
     pub(crate) fn connect(server: &Server, variant: Variant) -> Self {
         let endpoint = endpoint(server);
         let timeout = server.connect_timeout;
+        let dial =
+            server.secure.clone().map(|secure| Dial { to: server.control_plane.clone(), secure });
+        let (headers, refused) = match headers(server) {
+            Ok(headers) => (headers, None),
+            Err(error) => (HeaderMap::new(), Some(error)),
+        };
         Self::Connecting(
-            (variant, server.metadata.clone()),
+            (variant, headers),
             Box::pin(async move {
+                if let Some(error) = refused {
+                    return Err(error);
+                }
+                let endpoint = endpoint?;
+                let connecting = async {
+                    match dial {
+                        Some(dial) => endpoint.connect_with_connector(dial).await,
+                        None => endpoint.connect().await,
+                    }
+                };
                 // tonic's own limit covers the TCP handshake only.
-                match tokio::time::timeout(timeout, endpoint?.connect()).await {
+                match tokio::time::timeout(timeout, connecting).await {
                     Ok(Ok(channel)) => Ok(channel),
                     Ok(Err(error)) => Err(StreamError::Connect(with_causes(&error))),
                     Err(_) => Err(StreamError::Connect(format!("no connection in {timeout:?}"))),
@@ -127,6 +143,16 @@ fn open(channel: Channel, variant: Variant, metadata: HeaderMap, max_message_byt
     Link::Opening(requests, response)
 }
 
+/// What goes with the stream.
+fn headers(server: &Server) -> Result<HeaderMap, StreamError> {
+    let mut headers = server.metadata.clone();
+    if let Some(credentials) = &server.credentials {
+        let own = credentials.headers();
+        headers.extend(own.map_err(|error| StreamError::Connect(format!("credentials: {error}")))?);
+    }
+    Ok(headers)
+}
+
 fn endpoint(server: &Server) -> Result<Endpoint, StreamError> {
     let invalid = |what: &str| StreamError::Connect(format!("{what} is not valid in a URI"));
     let (target, authority) = match &server.control_plane {
@@ -144,7 +170,8 @@ fn endpoint(server: &Server) -> Result<Endpoint, StreamError> {
         }
     };
     let authority = server.authority.as_ref().unwrap_or(&authority);
-    let origin: Uri = format!("http://{authority}").parse().map_err(|_| invalid(authority))?;
+    let scheme = if server.secure.is_some() { "https" } else { "http" };
+    let origin: Uri = format!("{scheme}://{authority}").parse().map_err(|_| invalid(authority))?;
     let endpoint = Endpoint::from_shared(target.clone()).map_err(|_| invalid(&target))?;
     Ok(endpoint
         .origin(origin)

@@ -1,6 +1,8 @@
 mod codec;
 mod config;
+mod dial;
 mod link;
+mod secure;
 
 use std::{collections::BTreeSet, time::Instant};
 
@@ -9,6 +11,7 @@ use tokio::sync::mpsc;
 
 pub use self::config::{ControlPlane, DriverConfig, Keepalive, Server};
 use self::link::{Link, LinkEvent};
+pub use self::secure::{Credentials, Duplex, Secure, Securing};
 use crate::{
     Event, Reply, Session, SessionConfig, StatusHandle, StreamError, Ticket, TypeUrl, Update,
 };

@@ -1,9 +1,18 @@
 //! What the driver adds to the session: sockets, headers, limits.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use destrier_mock_xds::{Behaviour, Changes, Headers, Listen, MockXds, Script};
-use destrier_xds::{ControlPlane, DriverConfig, Keepalive, StreamError, Variant};
+use destrier_xds::{
+    ControlPlane, Credentials, DriverConfig, Keepalive, Server, StreamError, Variant,
+};
+use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
 use tonic::{Code, Status};
 
 use crate::{
@@ -97,13 +106,72 @@ async fn c086_a_connection_that_says_nothing_is_given_up() {
         }
     });
     let ping = Duration::from_millis(50);
-    let driver = DriverConfig {
-        keepalive: Keepalive { interval: ping, timeout: ping },
-        ..DriverConfig::new(ControlPlane::Tcp { host: at.ip().to_string(), port: at.port() })
-    };
+    let to = ControlPlane::Tcp { host: at.ip().to_string(), port: at.port() };
+    let keepalive = Keepalive { interval: ping, timeout: ping };
+    let driver = DriverConfig::of(vec![Server { keepalive, ..Server::new(to) }]);
     let mock = local(Behaviour::istiod()).await;
     let plane = Plane::start(mock, driver, config(Variant::Delta));
     let lost = |error: &StreamError| !matches!(error, StreamError::Connect(_));
     plane.until_error("a connection without pings", lost).await;
     accepting.abort();
+}
+
+/// Says who we are by a number that is new each time.
+#[derive(Debug, Default)]
+struct Numbered(AtomicUsize);
+
+impl Credentials for Numbered {
+    fn headers(&self) -> Result<HeaderMap, String> {
+        match self.0.fetch_add(1, Ordering::SeqCst) {
+            0 => Err("token (/nowhere): No such file".into()),
+            count => Ok(HeaderMap::from_iter([(AUTHORIZATION, HeaderValue::from(count))])),
+        }
+    }
+}
+
+#[tokio::test]
+async fn c083_credentials_are_read_again_before_each_attempt() {
+    let mock = local(Behaviour::istiod()).await;
+    mock.apply(Changes::new().cluster(&eds("a")).endpoints(&assignment("a", 1)));
+    mock.set_script(Script::new().refuse(None, Status::unauthenticated("an old token")));
+    let credentials = Arc::new(Numbered::default());
+    let mut driver = driver_config(&mock);
+    driver.servers[0].credentials = Some(Arc::clone(&credentials) as Arc<dyn Credentials>);
+    let plane = Plane::start(mock, driver, config(Variant::Delta));
+    let missing = |error: &StreamError| error.to_string().contains("credentials: token (/nowhere)");
+    plane.until_error("a file that is not there", missing).await;
+    let refused = |error: &StreamError| {
+        matches!(error, StreamError::Status { code: Code::Unauthenticated, .. })
+    };
+    plane.until_error("a refused token", refused).await;
+    plane.mock.set_script(Script::new());
+    plane.until("endpoints", |it| it.assignments.len() == 1).await;
+    let attempts = plane.status.load().disconnects as usize + 1;
+    assert_eq!(credentials.0.load(Ordering::SeqCst), attempts);
+}
+
+#[tokio::test]
+async fn c192_c195_the_next_server_serves_until_the_first_is_back() {
+    for variant in BOTH {
+        let (first, second) = (local(Behaviour::istiod()).await, local(Behaviour::istiod()).await);
+        first.apply(Changes::new().cluster(&eds("a")).endpoints(&assignment("a", 1)));
+        let own = Changes::new().cluster(&eds("a")).cluster(&eds("second"));
+        second.apply(own.endpoints(&assignment("a", 1)).endpoints(&assignment("second", 1)));
+        first.stop().await;
+        let mut driver = driver_config(&first);
+        driver.servers.extend(driver_config(&second).servers);
+        let plane = Plane::start(first, driver, config(variant));
+        plane.until("the second server", |it| it.assignments.len() == 2).await;
+        assert_eq!(plane.status.load().server, 1);
+
+        plane.mock.restart().await.expect("its port is still free");
+        plane.until("the first server", |it| it.names() == ["a"]).await;
+        assert_eq!(plane.status.load().server, 0);
+        let closed = async {
+            while !second.streams().is_empty() {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        tokio::time::timeout(crate::plane::SOON, closed).await.expect("the second is left alone");
+    }
 }
