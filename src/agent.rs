@@ -8,7 +8,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use destrier_admin::{AdminListener, RuntimeValues, ServerState, Sources, Stage, serve};
-use destrier_control::{Assembler, BootstrapPlan};
+use destrier_control::{Assembler, BootstrapPlan, FilePlan};
+use destrier_files::{FileSource, Files};
 use destrier_policy::{Address, Locality};
 use destrier_proxy::{BindError, BoundListener, Proxy, ProxyConfig};
 use destrier_upstream::{ClusterManager, Directory, Place};
@@ -20,7 +21,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::args::Args;
 use crate::bootstrap::Loaded;
-use crate::control::{Control, now};
+use crate::control::{Control, Origins, now};
+use crate::last_good::LastGood;
 use crate::telemetry::Levels;
 use crate::{dns, node, options, xds};
 
@@ -84,6 +86,8 @@ impl Agent {
         };
         let state = ServerState::new();
         let (quit, end) = (CancellationToken::new(), CancellationToken::new());
+        let files = Files::new(plan.settings.file_poll_interval);
+        let last_good = LastGood::of(args);
         let driver = plan.ads.as_ref().map(|ads| xds::driver(ads, &plan));
         let referenced: BTreeSet<_> = plan.referenced_clusters().cloned().collect();
         let settings = plan.assembler_settings();
@@ -103,6 +107,8 @@ impl Agent {
             directory,
             assembler: Arc::clone(&assembler),
             xds: driver.as_ref().map(Driver::status),
+            files: files.status(),
+            last_good: last_good.as_ref().map(LastGood::status),
             proxy: Arc::clone(&proxy),
             static_listeners: plan.listeners.clone(),
             drain_time: args.drain_time(),
@@ -116,6 +122,9 @@ impl Agent {
             manager: Arc::clone(&manager),
             proxy: Arc::clone(&proxy),
             driver,
+            files,
+            file_plan: plan.files.clone(),
+            last_good,
             admin: admin_socket,
             sources: Arc::new(sources),
             state: state.clone(),
@@ -251,6 +260,9 @@ struct ControlThread {
     manager: Arc<ClusterManager>,
     proxy: Arc<Proxy>,
     driver: Option<Driver>,
+    files: Files,
+    file_plan: FilePlan,
+    last_good: Option<LastGood>,
     admin: Option<AdminSocket>,
     sources: Arc<Sources>,
     state: ServerState,
@@ -277,12 +289,28 @@ impl ControlThread {
             }
         }
         let subscriptions = self.driver.as_ref().map(Driver::subscriptions);
-        if let Some(subscriptions) = &subscriptions {
+        let FilePlan { clusters, listeners } = self.file_plan;
+        if let Some(subscriptions) = &subscriptions
+            && clusters.is_none()
+        {
             subscriptions.subscribe_wildcard(TypeUrl::CLUSTER);
         }
         let (resolver, answers) = dns::Resolver::new(dns::System);
         let manager = Arc::clone(&self.manager);
-        let control = Control::new(self.assembler, self.manager, subscriptions, resolver);
+        let origins = Origins {
+            subscriptions,
+            session: self.driver.as_ref().map(Driver::status),
+            files: self.files.control(),
+            clusters_are_files: clusters.is_some(),
+            last_good: self.last_good.filter(|_| self.driver.is_some()),
+        };
+        let whole = [(clusters, TypeUrl::CLUSTER), (listeners, TypeUrl::LISTENER)];
+        for (path, type_url) in whole {
+            if let Some(path) = path {
+                origins.files.watch_all(FileSource { path, type_url });
+            }
+        }
+        let control = Control::new(self.assembler, self.manager, origins, resolver);
         self.state.set(Stage::Initializing);
         let mut initialized = control.initialized();
         let become_ready = async {
@@ -304,10 +332,20 @@ impl ControlThread {
                 driver.run(|event| control.handle_event(event)).await;
             }
         };
-        let work = async { tokio::join!(become_ready, session, control.run(answers)) };
+        let files = self.files.run(|event| control.handle_file(event));
+        let last_good = async {
+            if let Some(last_good) = control.last_good() {
+                last_good.run(&control).await;
+            }
+        };
+        let work =
+            async { tokio::join!(become_ready, session, files, last_good, control.run(answers)) };
         tokio::select! {
             _ = work => {}
             () = self.end.cancelled() => {}
+        }
+        if let Some(last_good) = control.last_good() {
+            last_good.save(&control).await;
         }
     }
 }

@@ -38,6 +38,15 @@ pub struct Args {
     #[arg(long)]
     pub reject_unknown_dynamic_fields: bool,
 
+    /// Keep what the control plane said last in this directory, and begin with it when none answers.
+    /// Secrets are left out.
+    #[arg(long, value_name = "DIR")]
+    pub state_dir: Option<PathBuf>,
+
+    /// Seconds that the control plane has for its first answer before `--state-dir` is used.
+    #[arg(long, value_name = "SECONDS", default_value_t = 5)]
+    pub state_wait: u64,
+
     /// Overrides `node.id`.
     #[arg(long, value_name = "ID")]
     pub service_node: Option<String>,

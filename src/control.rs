@@ -1,25 +1,65 @@
 //! The control thread: joins the session with the control plane and the assembler, carries verdicts back,
 //! and hands snapshots to the manager.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Instant, SystemTime};
 
 use destrier_control::{Absent, Assembler, Change, Now, ResourceRef};
+use destrier_files::{FileEvent, FileSource, FilesControl, state::State};
+use destrier_policy::AssignmentSource;
 use destrier_upstream::ClusterManager;
-use destrier_xds::{Event, Rejection, Reply, Subscriptions, TypeUrl, Update};
+use destrier_xds::{
+    Event, Rejection, Reply, Resource, StatusHandle, Subscriptions, TypeUrl, Update, Verdict,
+};
 use tokio::sync::{Notify, mpsc, watch};
 
 use crate::dns;
+use crate::last_good::LastGood;
 
 /// The assembler and everybody who must hear of what it makes.
 pub(crate) struct Control {
     assembler: Arc<Mutex<Assembler>>,
     manager: Arc<ClusterManager>,
-    subscriptions: Option<Subscriptions>,
+    origins: Origins,
+    /// The assignments that files are looked through for.
+    file_names: Mutex<BTreeMap<Arc<Path>, BTreeSet<String>>>,
     resolver: Mutex<dns::Resolver>,
     /// Deadlines may have changed.
     changed: Notify,
     initialized: watch::Sender<bool>,
+    /// The control plane has answered about clusters.
+    answered: watch::Sender<bool>,
+    restored: Mutex<Restored>,
+    /// It came while a state from disk was in force.
+    first_answer: Notify,
+}
+
+/// Who brings resources.
+pub(crate) struct Origins {
+    /// Names for the session with the control plane.
+    pub(crate) subscriptions: Option<Subscriptions>,
+    /// Where that session stands.
+    pub(crate) session: Option<StatusHandle>,
+    /// Names for files.
+    pub(crate) files: FilesControl,
+    /// `cds_config` is a file.
+    pub(crate) clusters_are_files: bool,
+    /// `--state-dir`.
+    pub(crate) last_good: Option<LastGood>,
+}
+
+/// Whether clusters are in force that stand in the file of `--state-dir`.
+#[derive(Debug, Default)]
+enum Restored {
+    /// None are.
+    #[default]
+    Nothing,
+    /// These.
+    Clusters(Vec<String>),
+    /// The control plane has answered; these it did not mention, as far as its answer could be read.
+    Unmentioned(Vec<String>),
 }
 
 /// The moment of now, on both clocks.
@@ -36,13 +76,17 @@ impl Control {
     pub(crate) fn new(
         assembler: Arc<Mutex<Assembler>>,
         manager: Arc<ClusterManager>,
-        subscriptions: Option<Subscriptions>,
+        origins: Origins,
         resolver: dns::Resolver,
     ) -> Self {
         let control = Self {
             assembler,
             manager,
-            subscriptions,
+            origins,
+            file_names: Mutex::default(),
+            restored: Mutex::default(),
+            first_answer: Notify::new(),
+            answered: watch::Sender::new(false),
             resolver: Mutex::new(resolver),
             changed: Notify::new(),
             initialized: watch::Sender::new(false),
@@ -61,8 +105,17 @@ impl Control {
     pub(crate) fn handle_event(&self, event: Event) -> Reply {
         match event {
             Event::Update(update) => {
-                let (verdict, names) =
-                    self.step_keeping_names(|assembler, now| apply(assembler, &update, now));
+                if update.type_url == TypeUrl::CLUSTER {
+                    self.note_answer(&update);
+                }
+                let (verdict, names) = self.step_keeping_names(|assembler, now| {
+                    apply(assembler, &AssignmentSource::Ads, &update, now)
+                });
+                if let Some(last_good) = &self.origins.last_good
+                    && !update.is_noop()
+                {
+                    last_good.handle_change();
+                }
                 Reply {
                     verdict,
                     names: names.map(|names| (TypeUrl::ENDPOINTS, names)).into_iter().collect(),
@@ -105,6 +158,120 @@ impl Control {
         }
     }
 
+    /// Takes what a file says. The verdict goes back to the file's session.
+    pub(crate) fn handle_file(&self, event: FileEvent) -> Verdict {
+        let FileEvent { source: FileSource { path, .. }, update } = event;
+        let source = AssignmentSource::File(path);
+        self.step(|assembler, now| apply(assembler, &source, &update, now))
+    }
+
+    /// Turns to true once, when the control plane has said which clusters there are.
+    pub(crate) fn answered(&self) -> watch::Receiver<bool> {
+        self.answered.subscribe()
+    }
+
+    /// `cds_config` is a file.
+    pub(crate) fn clusters_are_files(&self) -> bool {
+        self.origins.clusters_are_files
+    }
+
+    /// `--state-dir`.
+    pub(crate) fn last_good(&self) -> Option<&LastGood> {
+        self.origins.last_good.as_ref()
+    }
+
+    /// Looks at the assembler.
+    pub(crate) fn with_assembler<R>(&self, look: impl FnOnce(&Assembler) -> R) -> R {
+        look(&self.lock())
+    }
+
+    /// Puts the last good state in force, unless the control plane has answered meanwhile. Whether it
+    /// is. What is no longer good to this version is named in the log and left out.
+    pub(crate) fn restore(&self, state: &State) -> bool {
+        if *self.answered.borrow() {
+            return false;
+        }
+        let update = |type_url: TypeUrl, now: Now| Update {
+            resources: state
+                .resources
+                .iter()
+                .filter(|saved| saved.type_url == type_url)
+                .map(|saved| Resource {
+                    name: saved.name.clone(),
+                    version: saved.version.clone(),
+                    body: saved.body.clone(),
+                })
+                .collect(),
+            type_url,
+            removed: Vec::new(),
+            unchanged: Vec::new(),
+            version: String::new(),
+            received: now.mono,
+        };
+        let clusters = state.resources.iter().filter(|it| it.type_url == TypeUrl::CLUSTER);
+        *self.restored.lock().unwrap_or_else(PoisonError::into_inner) =
+            Restored::Clusters(clusters.map(|it| it.name.clone()).collect());
+        self.step(|assembler, now| {
+            for type_url in [TypeUrl::CLUSTER, TypeUrl::ENDPOINTS] {
+                apply(assembler, &AssignmentSource::Ads, &update(type_url, now), now);
+            }
+        });
+        true
+    }
+
+    /// The control plane's first words about clusters are all of them: the session holds none.
+    fn note_answer(&self, update: &Update) {
+        self.answered.send_if_modified(|answered| !std::mem::replace(answered, true));
+        let mut restored = self.restored.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Restored::Clusters(names) = &mut *restored {
+            let mentioned: BTreeSet<&str> =
+                update.resources.iter().map(|resource| resource.name.as_str()).collect();
+            names.retain(|name| !mentioned.contains(name.as_str()));
+            *restored = Restored::Unmentioned(std::mem::take(names));
+            self.first_answer.notify_one();
+        }
+    }
+
+    /// What stood in the first answer and was refused by the session itself was mentioned all the same:
+    /// this is known once the session has the verdict.
+    fn remove_unmentioned(&self) {
+        let mut restored = self.restored.lock().unwrap_or_else(PoisonError::into_inner);
+        let Restored::Unmentioned(mut names) = std::mem::take(&mut *restored) else { return };
+        drop(restored);
+        let status = self.origins.session.as_ref().map(StatusHandle::load);
+        let clusters = status.as_ref().and_then(|status| status.types.get(&TypeUrl::CLUSTER));
+        if let Some(clusters) = clusters {
+            names.retain(|name| !clusters.rejected.contains_key(name));
+        }
+        self.step(|assembler, now| {
+            let version = assembler.resources().clusters_version.clone();
+            assembler.apply(
+                Change {
+                    type_url: TypeUrl::CLUSTER.as_str(),
+                    version: &version,
+                    resources: &[],
+                    unchanged: &[],
+                    removed: &names,
+                    absent: Absent::Unchanged,
+                },
+                now,
+            )
+        });
+        if let Some(last_good) = &self.origins.last_good {
+            last_good.handle_replaced();
+            last_good.handle_change();
+        }
+    }
+
+    /// Passes the names that files are looked through for on, if they are others.
+    fn name_files(&self, names: BTreeMap<Arc<Path>, BTreeSet<String>>) {
+        let mut before = self.file_names.lock().unwrap_or_else(PoisonError::into_inner);
+        if *before != names {
+            before.clone_from(&names);
+            self.origins.files.set_names(TypeUrl::ENDPOINTS, names);
+        }
+    }
+
     /// Does what falls due, and takes what names resolve to, for ever.
     pub(crate) async fn run(&self, mut answers: mpsc::UnboundedReceiver<dns::Answer>) {
         loop {
@@ -118,6 +285,7 @@ impl Control {
             tokio::select! {
                 () = timer => self.step(|assembler, now| assembler.handle_timeout(now)),
                 () = self.changed.notified() => {}
+                () = self.first_answer.notified() => self.remove_unmentioned(),
                 Some(answer) = answers.recv() => self.step(|assembler, now| {
                     let dns::Answer { target, addresses } = answer;
                     if let Err(error) = &addresses {
@@ -133,7 +301,7 @@ impl Control {
     /// One change of the assembler, and all that follows from it.
     fn step<R>(&self, change: impl FnOnce(&mut Assembler, Now) -> R) -> R {
         let (result, names) = self.step_keeping_names(change);
-        if let (Some(names), Some(subscriptions)) = (names, &self.subscriptions) {
+        if let (Some(names), Some(subscriptions)) = (names, &self.origins.subscriptions) {
             subscriptions.set_names(TypeUrl::ENDPOINTS, names);
         }
         result
@@ -157,6 +325,9 @@ impl Control {
             self.initialized.send_if_modified(|initialized| !std::mem::replace(initialized, true));
         }
         let names = assembler.take_eds_names();
+        if names.is_some() {
+            self.name_files(assembler.eds_files());
+        }
         drop(assembler);
         self.changed.notify_one();
         (result, names)
@@ -169,7 +340,12 @@ impl Control {
 }
 
 /// Session's words to the assembler's, and the verdict back.
-fn apply(assembler: &mut Assembler, update: &Update, now: Now) -> Vec<Rejection> {
+fn apply(
+    assembler: &mut Assembler,
+    source: &AssignmentSource,
+    update: &Update,
+    now: Now,
+) -> Vec<Rejection> {
     let resources: Vec<ResourceRef> = update
         .resources
         .iter()
@@ -179,7 +355,8 @@ fn apply(assembler: &mut Assembler, update: &Update, now: Now) -> Vec<Rejection>
             body: resource.body.clone(),
         })
         .collect();
-    let rejections = assembler.apply(
+    let rejections = assembler.apply_from(
+        source,
         Change {
             type_url: update.type_url.as_str(),
             version: &update.version,

@@ -11,6 +11,7 @@ mod control;
 pub mod demo;
 mod dns;
 pub mod health;
+mod last_good;
 mod node;
 mod options;
 pub mod telemetry;

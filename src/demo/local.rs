@@ -32,8 +32,16 @@ impl LocalAgent {
     /// # Errors
     /// What is wrong with the bootstrap, or that it listens on something else than TCP.
     pub fn start(bootstrap: &Value) -> Result<Self> {
-        let args = Args::read(["destrier", "--concurrency", "2"].map(Into::into))
-            .map_err(|exit| anyhow::anyhow!(exit.text))?;
+        Self::start_with(bootstrap, &[])
+    }
+
+    /// As [`start`](Self::start), with more flags.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start); also a flag that is not known.
+    pub fn start_with(bootstrap: &Value, flags: &[&str]) -> Result<Self> {
+        let line = ["destrier", "--concurrency", "2"].iter().chain(flags);
+        let args = Args::read(line.map(Into::into)).map_err(|exit| anyhow::anyhow!(exit.text))?;
         let loaded = bootstrap::parse(&[("bootstrap".into(), bootstrap.to_string())], &args)
             .map_err(|faults| anyhow::anyhow!(faults.join("; ")))?;
         let levels = Levels::new(args.log_level, &args.component_log_level);

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use destrier_control::{Assembler, StaticListener};
+use destrier_files::{FileStatusHandle, StateStatusHandle};
 use destrier_policy::FieldNote;
 use destrier_proxy::Proxy;
 use destrier_upstream::{Cluster, Directory};
@@ -40,6 +41,10 @@ pub struct Sources {
     pub assembler: Arc<Mutex<Assembler>>,
     /// The session with the control plane, if there is one.
     pub xds: Option<StatusHandle>,
+    /// Files that resources come from.
+    pub files: FileStatusHandle,
+    /// What became of the state on disk, with `--state-dir`.
+    pub last_good: Option<StateStatusHandle>,
     /// Listeners with their real addresses, and what they count.
     pub proxy: Arc<Proxy>,
     /// The listeners as they stand in the bootstrap, in the order of those of `proxy`.

@@ -21,3 +21,4 @@ mod watch;
 pub use content::{Content, FileFault, NamedResource, UnnamedFault};
 pub use driver::{FileEvent, FileSource, FileStatus, FileStatusHandle, Files, FilesControl};
 pub use session::{FileSession, FileTicket, Interest};
+pub use state::{StateStatus, StateStatusHandle};

@@ -8,6 +8,7 @@
 use std::hash::Hasher as _;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use bytes::{Buf as _, BufMut as _, Bytes};
@@ -39,6 +40,35 @@ pub struct SavedResource {
     pub version: String,
     /// The encoded message.
     pub body: Bytes,
+}
+
+/// What became of the state on disk, for the admin port.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StateStatus {
+    /// What is in force is from disk, saved at this time; `None` once the control plane has answered.
+    pub restored: Option<SystemTime>,
+    /// Why the file was not used.
+    pub refused: Option<String>,
+    /// How often it was written.
+    pub saves: u64,
+    /// How often it could not be.
+    pub save_failures: u64,
+}
+
+/// The status as another thread may read it at any time.
+#[derive(Clone, Debug, Default)]
+pub struct StateStatusHandle(Arc<Mutex<StateStatus>>);
+
+impl StateStatusHandle {
+    /// The latest status.
+    pub fn load(&self) -> StateStatus {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Changes it.
+    pub fn update(&self, change: impl FnOnce(&mut StateStatus)) {
+        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+    }
 }
 
 /// Why there is no state to begin with.

@@ -2,6 +2,7 @@
 
 use std::time::SystemTime;
 
+use destrier_files::StateStatusHandle;
 use destrier_upstream::StatValue;
 use destrier_xds::{SessionStatus, TypeStatus, TypeUrl};
 
@@ -76,6 +77,7 @@ pub(super) fn visit_fixed(sources: &Sources, visit: &mut Visitor<'_>) {
     if let Some(xds) = &sources.xds {
         control_plane(sources, &xds.load(), visit);
     }
+    from_disk(sources, visit);
 }
 
 /// The scope of a full name of the proxy. What is counted there has no dot in its own name, what it is
@@ -117,6 +119,31 @@ fn control_plane(sources: &Sources, status: &SessionStatus, visit: &mut Visitor<
     if let Some(counts) = status.types.get(&TypeUrl::CLUSTER) {
         of_type(sources, "cluster_manager.cds", counts, visit);
     }
+}
+
+/// Files in the place of the control plane count under its names; what was saved of it has names of ours.
+fn from_disk(sources: &Sources, visit: &mut Visitor<'_>) {
+    let files = sources.files.load();
+    for (type_url, prefix) in
+        [(TypeUrl::CLUSTER, "cluster_manager.cds"), (TypeUrl::LISTENER, "listener_manager.lds")]
+    {
+        if let Some(file) = files.iter().find(|file| file.source.type_url == type_url) {
+            of_type(sources, prefix, &file.status, visit);
+        }
+    }
+    let Some(status) = sources.last_good.as_ref().map(StateStatusHandle::load) else { return };
+    let stale = u64::from(status.restored.is_some());
+    let saved = status.restored.unwrap_or(SystemTime::UNIX_EPOCH);
+    let age = match stale {
+        0 => 0,
+        _ => (sources.clock)().duration_since(saved).unwrap_or_default().as_secs(),
+    };
+    visit(Scope::Plain, "destrier.state.stale", Stat::Gauge(stale));
+    visit(Scope::Plain, "destrier.state.age_s", Stat::Gauge(age));
+    visit(Scope::Plain, "destrier.state.saves", Stat::Counter(status.saves));
+    visit(Scope::Plain, "destrier.state.save_failures", Stat::Counter(status.save_failures));
+    let refused = u64::from(status.refused.is_some());
+    visit(Scope::Plain, "destrier.state.refused", Stat::Counter(refused));
 }
 
 fn of_type(sources: &Sources, prefix: &str, counts: &TypeStatus, visit: &mut Visitor<'_>) {
