@@ -92,7 +92,20 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("upstream", &["policy", "balance", "http1"]),
     ("proxy", &["policy", "upstream", "http1"]),
     ("mock-xds", &["envoy-json"]),
-    ("admin", &["policy", "balance", "http1", "upstream", "proxy", "xds", "control", "envoy-json", "files"]),
+    (
+        "admin",
+        &[
+            "policy",
+            "balance",
+            "http1",
+            "upstream",
+            "proxy",
+            "xds",
+            "control",
+            "envoy-json",
+            "files",
+        ],
+    ),
     ("testkit", &["http1"]),
     ("bench", &["policy", "balance", "testkit", "mock-xds"]),
 ];
