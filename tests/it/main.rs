@@ -7,6 +7,7 @@ mod balancing;
 mod binary;
 mod client;
 mod control_plane_tls;
+mod csds;
 mod dns;
 mod files;
 mod h2spec;

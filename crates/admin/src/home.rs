@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
+use destrier_control::assignment_name;
 use destrier_policy::{Lifecycle, RoutingPriority};
 use destrier_upstream::{Cluster, Limit};
 
@@ -92,10 +93,11 @@ fn unwell(sources: &Sources) -> Vec<(String, String)> {
             format!("not in force yet: waits for {}", waiting.waits_for),
         ));
     }
+    found.extend(crate::files::unwell(sources));
     let assembler = sources.assembler();
     let store = assembler.resources();
     let clusters = store.clusters.iter().map(|(name, resource)| (name.as_str(), resource));
-    let endpoints = store.endpoints.iter().map(|(name, resource)| (&**name, resource));
+    let endpoints = store.endpoints.iter().map(|(key, resource)| (assignment_name(key), resource));
     for (name, resource) in clusters.chain(endpoints) {
         if let Some(error) = &resource.error {
             let reasons: Vec<String> = error.rejections.iter().map(ToString::to_string).collect();

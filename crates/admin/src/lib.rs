@@ -13,6 +13,8 @@ mod answer;
 mod breakers;
 mod clusters;
 mod config_dump;
+mod csds;
+mod files;
 mod home;
 mod init_dump;
 mod json;

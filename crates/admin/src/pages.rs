@@ -6,8 +6,8 @@ use crate::answer::Answer;
 use crate::query::Query;
 use crate::sources::Sources;
 use crate::{
-    breakers, clusters, config_dump, home, init_dump, lb, lifecycle, listeners, logging, memory,
-    not_in_force, runtime, server_info, stats, unavailable,
+    breakers, clusters, config_dump, files, home, init_dump, lb, lifecycle, listeners, logging,
+    memory, not_in_force, runtime, server_info, stats, unavailable,
 };
 
 /// What a path does.
@@ -94,6 +94,9 @@ pub(crate) const PAGES: &[Page] = &[
         ],
         lifecycle::drain_listeners,
     ),
+    shows("/files", "files that resources come from, and the last good state", &[], |s, q| {
+        files::page(s, q)
+    }),
     changes("/healthcheck/fail", "cause the server to fail health checks", &[], |s, q| {
         lifecycle::fail_health_checks(s, q)
     }),

@@ -12,6 +12,7 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio_util::sync::CancellationToken;
 
 use crate::answer::Answer;
+use crate::csds;
 use crate::pages::{Allowed, PAGES, Page, commands};
 use crate::query::Query;
 use crate::sources::Sources;
@@ -39,7 +40,11 @@ pub async fn serve(
         .fold(Router::new(), |router, page| {
             router.route(page.path, any(move |state, method, uri| shown(page, state, method, uri)))
         })
-        .fallback(any(unknown))
+        .fallback(any(unknown));
+    let csds = csds::service(Arc::clone(&sources));
+    let router = csds::METHODS
+        .iter()
+        .fold(router, |router, method| router.route_service(method, csds.clone()))
         .with_state(sources);
     let ended = async move { end.cancelled().await };
     match listener {

@@ -9,8 +9,8 @@ use envoy_types::pb::envoy::admin::v3 as dump;
 use envoy_types::pb::google::protobuf::{Any, Timestamp};
 use serde_json::Value;
 
-pub(super) const CLUSTER: &str = "type.googleapis.com/envoy.config.cluster.v3.Cluster";
-pub(super) const ENDPOINTS: &str =
+pub(crate) const CLUSTER: &str = "type.googleapis.com/envoy.config.cluster.v3.Cluster";
+pub(crate) const ENDPOINTS: &str =
     "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment";
 pub(super) const LISTENER: &str = "type.googleapis.com/envoy.config.listener.v3.Listener";
 pub(super) const ROUTES: &str = "type.googleapis.com/envoy.config.route.v3.RouteConfiguration";
@@ -127,7 +127,7 @@ fn any(type_url: &str, body: &[u8]) -> Any {
 }
 
 /// To milliseconds, as Envoy prints times.
-pub(super) fn timestamp(time: SystemTime) -> Timestamp {
+pub(crate) fn timestamp(time: SystemTime) -> Timestamp {
     let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     Timestamp {
         seconds: i64::try_from(since.as_secs()).unwrap_or(i64::MAX),

@@ -16,6 +16,7 @@ use crate::json::JsonPage;
 use crate::query::{Query, cause_of};
 use crate::sources::Sources;
 use crate::stream::{Gone, Out};
+pub(crate) use item::{CLUSTER, ENDPOINTS, timestamp};
 use mask::Mask;
 use sections::{Content, List, Section, sections};
 

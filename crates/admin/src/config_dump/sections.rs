@@ -115,7 +115,7 @@ fn assignments(sources: &Sources, bootstrap: &Bootstrap, names: &Names) -> Secti
     let assembler = sources.assembler();
     let dynamic = assembler.resources().endpoints.iter();
     let dynamic = dynamic
-        .filter(|(name, _)| names.has(name))
+        .filter(|(key, _)| names.has(assignment_name(key)))
         .map(|(_, resource)| Item::DynamicEndpoints(Dynamic::new(resource, resource.newest())));
     Section {
         type_url: "type.googleapis.com/envoy.admin.v3.EndpointsConfigDump",
