@@ -87,7 +87,10 @@ impl Agent {
         let state = ServerState::new();
         let (quit, end) = (CancellationToken::new(), CancellationToken::new());
         let files = Files::new(plan.settings.file_poll_interval);
-        let last_good = LastGood::of(args);
+        let last_good = LastGood::of(args).filter(|_| plan.ads.is_some());
+        if args.state_dir.is_some() && last_good.is_none() {
+            tracing::info!(flag = "--state-dir", "without effect: there is no control plane");
+        }
         let driver = plan.ads.as_ref().map(|ads| xds::driver(ads, &plan));
         let referenced: BTreeSet<_> = plan.referenced_clusters().cloned().collect();
         let settings = plan.assembler_settings();
@@ -302,7 +305,7 @@ impl ControlThread {
             session: self.driver.as_ref().map(Driver::status),
             files: self.files.control(),
             clusters_are_files: clusters.is_some(),
-            last_good: self.last_good.filter(|_| self.driver.is_some()),
+            last_good: self.last_good,
         };
         let whole = [(clusters, TypeUrl::CLUSTER), (listeners, TypeUrl::LISTENER)];
         for (path, type_url) in whole {

@@ -7,6 +7,7 @@
 
 use std::hash::Hasher as _;
 use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -102,7 +103,9 @@ pub fn path_in(directory: &Path) -> PathBuf {
 /// What the system said; the file before is untouched then.
 pub fn write(directory: &Path, state: &State) -> io::Result<()> {
     let unfinished = directory.join(format!("{FILE}.new"));
-    let mut file = std::fs::File::create(&unfinished)?;
+    // Clusters may hold keys of their own: nobody else is to read it.
+    let mut options = std::fs::OpenOptions::new();
+    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
     file.write_all(&encode(state))?;
     file.sync_all()?;
     std::fs::rename(&unfinished, path_in(directory))?;

@@ -1,6 +1,7 @@
 //! What there is to dump, in Envoy's order. Resources are taken as they are stored, encoded: a copy of
 //! them is small, and nothing is held while the page is written.
 
+use destrier_control::assignment_name;
 use destrier_envoy_json::Pool;
 use destrier_policy::Origin;
 use envoy_types::pb::envoy::config::bootstrap::v3::Bootstrap;

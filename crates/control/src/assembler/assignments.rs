@@ -104,6 +104,11 @@ pub(super) fn key_of(source: &AssignmentSource, name: &Arc<str>) -> Arc<str> {
     }
 }
 
+/// The resource name in a key of [`ConfigStore::endpoints`](super::ConfigStore::endpoints).
+pub fn assignment_name(key: &str) -> &str {
+    file_of(key).map_or(key, |(_, name)| name)
+}
+
 /// The file and the name in it; `None` for what the control plane brings.
 pub(super) fn file_of(key: &str) -> Option<(&str, &str)> {
     key.split_once(IN_FILE)

@@ -29,6 +29,7 @@ use self::entry::Entry;
 use self::readiness::Readiness;
 use crate::StaticCluster;
 
+pub use self::assignments::assignment_name;
 pub use self::change::{
     Absent, AssemblerSettings, CLUSTER_TYPE, Change, ClustersFrom, ENDPOINTS_TYPE, Now,
     RemovedEndpoints, ResourceRef,

@@ -16,7 +16,8 @@ use crate::Rejection;
 pub struct ConfigStore {
     /// `Cluster` messages.
     pub clusters: BTreeMap<ClusterName, StoredResource>,
-    /// `ClusterLoadAssignment` messages, by resource name.
+    /// `ClusterLoadAssignment` messages, by resource name; those of files with the file before it (see
+    /// [`assignment_name`](crate::assignment_name)).
     pub endpoints: BTreeMap<Arc<str>, StoredResource>,
     /// Version of the last CDS response of which something was applied; empty before.
     pub clusters_version: Arc<str>,
