@@ -102,6 +102,8 @@ impl FileSession {
             unchanged: Vec::new(),
             version: version.clone(),
             received: now,
+            stream: 0,
+            nonce: String::new(),
         };
         let mut accepted = Vec::new();
         for NamedResource { name, version: own, body } in resources {
