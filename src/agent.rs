@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use destrier_admin::{AdminListener, RuntimeValues, ServerState, Sources, Stage, serve};
-use destrier_control::{Assembler, BootstrapPlan, FilePlan};
+use destrier_control::{Assembler, BootstrapPlan, FilePlan, Timeline};
 use destrier_files::{FileSource, Files};
 use destrier_policy::{Address, Locality};
 use destrier_proxy::{BindError, BoundListener, Proxy, ProxyConfig};
@@ -87,15 +87,13 @@ impl Agent {
         let state = ServerState::new();
         let (quit, end) = (CancellationToken::new(), CancellationToken::new());
         let files = Files::new(plan.settings.file_poll_interval);
-        let last_good = LastGood::of(args).filter(|_| plan.ads.is_some());
-        if args.state_dir.is_some() && last_good.is_none() {
-            tracing::info!(flag = "--state-dir", "without effect: there is no control plane");
-        }
+        let last_good = LastGood::of(args, &plan);
         let driver = plan.ads.as_ref().map(|ads| xds::driver(ads, &plan));
         let referenced: BTreeSet<_> = plan.referenced_clusters().cloned().collect();
         let settings = plan.assembler_settings();
         let assembler = Assembler::new(plan.clusters.clone(), settings, referenced, now());
         let assembler = Arc::new(Mutex::new(assembler));
+        let timeline = Arc::<Mutex<Timeline>>::default();
         let runtime = RuntimeValues::new(&Bootstrap::decode(&*message).unwrap_or_default());
         let sources = Sources {
             state: state.clone(),
@@ -109,6 +107,7 @@ impl Agent {
             not_in_force: plan.not_in_force.clone(),
             directory,
             assembler: Arc::clone(&assembler),
+            timeline: Arc::clone(&timeline),
             xds: driver.as_ref().map(Driver::status),
             files: files.status(),
             last_good: last_good.as_ref().map(LastGood::status),
@@ -122,6 +121,7 @@ impl Agent {
         let (ready_sender, ready) = watch::channel(false);
         let thread = ControlThread {
             assembler,
+            timeline,
             manager: Arc::clone(&manager),
             proxy: Arc::clone(&proxy),
             driver,
@@ -260,6 +260,7 @@ impl AdminSocket {
 /// All that runs on the control thread: the session, the assembler, names, the admin port.
 struct ControlThread {
     assembler: Arc<Mutex<Assembler>>,
+    timeline: Arc<Mutex<Timeline>>,
     manager: Arc<ClusterManager>,
     proxy: Arc<Proxy>,
     driver: Option<Driver>,
@@ -304,7 +305,6 @@ impl ControlThread {
             subscriptions,
             session: self.driver.as_ref().map(Driver::status),
             files: self.files.control(),
-            clusters_are_files: clusters.is_some(),
             last_good: self.last_good,
         };
         let whole = [(clusters, TypeUrl::CLUSTER), (listeners, TypeUrl::LISTENER)];
@@ -313,7 +313,7 @@ impl ControlThread {
                 origins.files.watch_all(FileSource { path, type_url });
             }
         }
-        let control = Control::new(self.assembler, self.manager, origins, resolver);
+        let control = Control::new(self.assembler, self.timeline, self.manager, origins, resolver);
         self.state.set(Stage::Initializing);
         let mut initialized = control.initialized();
         let become_ready = async {

@@ -3,10 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Instant, SystemTime};
 
-use destrier_control::{Absent, Assembler, Change, Now, ResourceRef};
+use destrier_control::{Absent, Arrival, Assembler, Change, Now, ResourceRef, Timeline};
 use destrier_files::{FileEvent, FileSource, FilesControl, state::State};
 use destrier_policy::AssignmentSource;
 use destrier_upstream::ClusterManager;
@@ -21,6 +21,7 @@ use crate::last_good::LastGood;
 /// The assembler and everybody who must hear of what it makes.
 pub(crate) struct Control {
     assembler: Arc<Mutex<Assembler>>,
+    timeline: Arc<Mutex<Timeline>>,
     manager: Arc<ClusterManager>,
     origins: Origins,
     /// The assignments that files are looked through for.
@@ -44,8 +45,6 @@ pub(crate) struct Origins {
     pub(crate) session: Option<StatusHandle>,
     /// Names for files.
     pub(crate) files: FilesControl,
-    /// `cds_config` is a file.
-    pub(crate) clusters_are_files: bool,
     /// `--state-dir`.
     pub(crate) last_good: Option<LastGood>,
 }
@@ -75,12 +74,14 @@ impl Control {
     /// Puts the static clusters in force and asks for the first names. Needs a runtime.
     pub(crate) fn new(
         assembler: Arc<Mutex<Assembler>>,
+        timeline: Arc<Mutex<Timeline>>,
         manager: Arc<ClusterManager>,
         origins: Origins,
         resolver: dns::Resolver,
     ) -> Self {
         let control = Self {
             assembler,
+            timeline,
             manager,
             origins,
             file_names: Mutex::default(),
@@ -108,9 +109,10 @@ impl Control {
                 if update.type_url == TypeUrl::CLUSTER {
                     self.note_answer(&update);
                 }
-                let (verdict, names) = self.step_keeping_names(|assembler, now| {
-                    apply(assembler, &AssignmentSource::Ads, &update, now)
-                });
+                let (verdict, names) = self
+                    .step_keeping_names(|assembler, now| self.apply_ads(assembler, &update, now));
+                let acknowledged = now().wall;
+                self.timeline().handle_acknowledged(update.stream, &update.nonce, acknowledged);
                 if let Some(last_good) = &self.origins.last_good
                     && !update.is_noop()
                 {
@@ -158,6 +160,27 @@ impl Control {
         }
     }
 
+    /// Applies what the control plane sent, and takes it down.
+    fn apply_ads(&self, assembler: &mut Assembler, update: &Update, now: Now) -> Verdict {
+        let rejections = apply(assembler, &AssignmentSource::Ads, update, now);
+        let since = now.mono.saturating_duration_since(update.received);
+        let arrival = Arrival {
+            type_url: update.type_url.as_str().into(),
+            stream: update.stream,
+            nonce: update.nonce.as_str().into(),
+            received: now.wall.checked_sub(since).unwrap_or(now.wall),
+        };
+        let resources = update.resources.iter().map(|it| (it.name.as_str(), it.version.as_str()));
+        let refused = rejections.iter().map(|it| (it.name.as_str(), it.reason.as_str()));
+        let refused: BTreeMap<_, _> = refused.collect();
+        self.timeline().handle_update(&arrival, resources, &refused, self::now().wall);
+        rejections
+    }
+
+    fn timeline(&self) -> MutexGuard<'_, Timeline> {
+        self.timeline.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Takes what a file says. The verdict goes back to the file's session.
     pub(crate) fn handle_file(&self, event: FileEvent) -> Verdict {
         let FileEvent { source: FileSource { path, .. }, update } = event;
@@ -168,11 +191,6 @@ impl Control {
     /// Turns to true once, when the control plane has said which clusters there are.
     pub(crate) fn answered(&self) -> watch::Receiver<bool> {
         self.answered.subscribe()
-    }
-
-    /// `cds_config` is a file.
-    pub(crate) fn clusters_are_files(&self) -> bool {
-        self.origins.clusters_are_files
     }
 
     /// `--state-dir`.
@@ -207,6 +225,8 @@ impl Control {
             unchanged: Vec::new(),
             version: String::new(),
             received: now.mono,
+            stream: 0,
+            nonce: String::new(),
         };
         let clusters = state.resources.iter().filter(|it| it.type_url == TypeUrl::CLUSTER);
         *self.restored.lock().unwrap_or_else(PoisonError::into_inner) =
@@ -318,6 +338,7 @@ impl Control {
         if let Some(snapshot) = assembler.take_snapshot() {
             self.manager.publish(snapshot);
         }
+        self.timeline().handle_published(assembler.resources(), self::now().wall);
         if let Some(targets) = assembler.take_dns_targets() {
             self.resolver.lock().unwrap_or_else(PoisonError::into_inner).set_targets(targets);
         }

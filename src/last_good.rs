@@ -1,11 +1,11 @@
 //! `--state-dir`: what the control plane said last is kept on disk, for a start without one.
 
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use destrier_control::{Assembler, Standing, StoredResource};
+use destrier_control::{Assembler, BootstrapPlan, Standing, StoredResource};
 use destrier_files::{StateStatus, StateStatusHandle, state};
 use destrier_policy::Origin;
 use destrier_xds::TypeUrl;
@@ -26,13 +26,21 @@ pub(crate) struct LastGood {
     /// Something of what is kept has changed.
     changed: Notify,
     unsaved: Mutex<bool>,
+    /// One writer at a time: the last one must not meet the one before.
+    writing: Arc<Mutex<()>>,
 }
 
 impl LastGood {
-    /// As the flags say; `None` without `--state-dir`.
-    pub(crate) fn of(args: &Args) -> Option<Self> {
+    /// As the flags say; `None` without `--state-dir`, or where clusters come from elsewhere.
+    pub(crate) fn of(args: &Args, plan: &BootstrapPlan) -> Option<Self> {
+        let directory = args.state_dir.clone()?;
+        if plan.ads.is_none() || plan.files.clusters.is_some() {
+            tracing::info!("--state-dir: without effect, no control plane brings clusters");
+            return None;
+        }
         Some(Self {
-            directory: args.state_dir.clone()?,
+            directory,
+            writing: Arc::default(),
             wait: Duration::from_secs(args.state_wait),
             status: StateStatusHandle::default(),
             changed: Notify::new(),
@@ -107,11 +115,11 @@ impl LastGood {
         if !std::mem::take(&mut *self.lock()) {
             return;
         }
-        let held =
-            control.with_assembler(|assembler| kept(assembler, control.clusters_are_files()));
+        let held = control.with_assembler(kept);
         let state = state::State { saved: now().wall, resources: held };
-        let directory = self.directory.clone();
+        let (directory, writing) = (self.directory.clone(), Arc::clone(&self.writing));
         let written = tokio::task::spawn_blocking(move || {
+            let _turn = writing.lock().unwrap_or_else(PoisonError::into_inner);
             std::fs::create_dir_all(&directory).and_then(|()| state::write(&directory, &state))
         });
         let error = match written.await {
@@ -131,14 +139,13 @@ impl LastGood {
 }
 
 /// All that came from the control plane and is good: what files say is on disk anyway.
-fn kept(assembler: &Assembler, clusters_are_files: bool) -> Vec<state::SavedResource> {
+fn kept(assembler: &Assembler) -> Vec<state::SavedResource> {
     let store = assembler.resources();
     let asked = assembler.eds_names();
-    let clusters = store.clusters.iter().filter(|(_, held)| {
-        !clusters_are_files
-            && held.origin == Origin::Dynamic
-            && held.standing == Standing::Requested
-    });
+    let clusters = store
+        .clusters
+        .iter()
+        .filter(|(_, held)| held.origin == Origin::Dynamic && held.standing == Standing::Requested);
     let clusters = clusters.map(|(name, held)| (TypeUrl::CLUSTER, name.to_string(), held));
     let endpoints = store
         .endpoints
