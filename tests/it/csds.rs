@@ -105,3 +105,40 @@ async fn a_stream_is_answered_request_by_request_and_nodes_are_matched() -> Resu
     assert_eq!(status["state"], "LIVE", "pages over HTTP/1 are there as before");
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn c215_the_timeline_tells_what_became_of_each_resource() -> Result<()> {
+    let backends = backends(["a"])?;
+    let plane = MockXds::start_local().await?;
+    let hosts = endpoints(GOOD, &addresses(&backends));
+    plane.apply(Changes::new().cluster(&eds_cluster(GOOD)).endpoints(&hosts));
+    let agent = mesh_agent(&plane, &[route("/", GOOD)]).await?;
+    let page = agent
+        .admin_json("/config/timeline?name=outbound%7C80%7C%7Cgood.demo.svc.cluster.local")
+        .await?;
+    let passages = page["timeline"].as_array().context("a list")?;
+    assert_eq!(passages.len(), 2, "{page}");
+    for (passage, kind) in passages.iter().zip([type_url::ENDPOINTS, type_url::CLUSTER]) {
+        assert_eq!((&passage["type_url"], &passage["stream"]), (&kind.into(), &1.into()));
+        assert!(passage["nonce"].as_str().is_some_and(|nonce| !nonce.is_empty()), "{passage}");
+        let times: Vec<_> = ["received", "validated", "warmed", "active"]
+            .iter()
+            .map(|stage| passage[stage].as_str().map(str::to_owned))
+            .collect();
+        assert!(times.iter().all(Option::is_some) && times.is_sorted(), "{passage}");
+        assert!(passage["acknowledged"].is_string(), "{passage}");
+    }
+
+    let mut bad = eds_cluster(GOOD);
+    bad.connect_timeout =
+        Some(envoy_types::pb::google::protobuf::Duration { seconds: -1, nanos: 0 });
+    plane.apply(Changes::new().cluster(&bad));
+    agent
+        .until("the refusal", "/config/timeline?type=Cluster&limit=1", |page| {
+            let newest = &page["timeline"][0];
+            newest["refused"].as_str().is_some_and(|reason| reason.contains("connect_timeout"))
+                && newest["acknowledged"].is_string()
+                && newest["active"].is_null()
+        })
+        .await
+}

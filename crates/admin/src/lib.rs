@@ -33,6 +33,7 @@ mod sources;
 mod state;
 mod stats;
 mod stream;
+mod timeline;
 mod unavailable;
 
 pub use logging::{LogLevelError, LogLevels};

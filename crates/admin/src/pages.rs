@@ -7,7 +7,7 @@ use crate::query::Query;
 use crate::sources::Sources;
 use crate::{
     breakers, clusters, config_dump, files, home, init_dump, lb, lifecycle, listeners, logging,
-    memory, not_in_force, runtime, server_info, stats, unavailable,
+    memory, not_in_force, runtime, server_info, stats, timeline, unavailable,
 };
 
 /// What a path does.
@@ -109,6 +109,16 @@ pub(crate) const PAGES: &[Page] = &[
     shows("/hot_restart_version", "print that there is no hot restart", &[], |s, q| {
         unavailable::hot_restart_version(s, q)
     }),
+    shows(
+        "/config/timeline",
+        "print what became of each resource that came, the newest first",
+        &[
+            ("name", "of this name only"),
+            ("type", "of types that end so only"),
+            ("limit", "how many; 100 by default"),
+        ],
+        |s, q| timeline::page(s, q),
+    ),
     shows(
         "/init_dump",
         "print what the start still waits for",

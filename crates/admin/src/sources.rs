@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
-use destrier_control::{Assembler, StaticListener};
+use destrier_control::{Assembler, StaticListener, Timeline};
 use destrier_files::{FileStatusHandle, StateStatusHandle};
 use destrier_policy::FieldNote;
 use destrier_proxy::Proxy;
@@ -39,6 +39,8 @@ pub struct Sources {
     pub directory: Directory,
     /// Resources as they came, and what warms.
     pub assembler: Arc<Mutex<Assembler>>,
+    /// What became of each resource that came.
+    pub timeline: Arc<Mutex<Timeline>>,
     /// The session with the control plane, if there is one.
     pub xds: Option<StatusHandle>,
     /// Files that resources come from.
@@ -71,6 +73,11 @@ impl Sources {
     /// The assembler, for a moment. Whoever panicked while holding it left whole values.
     pub(crate) fn assembler(&self) -> MutexGuard<'_, Assembler> {
         self.assembler.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What became of each resource that came.
+    pub(crate) fn timeline(&self) -> MutexGuard<'_, Timeline> {
+        self.timeline.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Since the process began.

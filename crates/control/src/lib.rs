@@ -20,6 +20,7 @@ mod proto;
 mod rejection;
 mod report;
 mod source;
+mod timeline;
 mod tls;
 
 pub use assembler::{
@@ -37,3 +38,4 @@ pub use cluster::{
 pub use endpoints::translate_endpoints;
 pub use listener::{TranslatedListener, parse_format, translate_listener};
 pub use rejection::Rejection;
+pub use timeline::{Arrival, Passage, Timeline};

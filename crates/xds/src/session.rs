@@ -215,6 +215,8 @@ impl Session {
             unchanged: std::mem::take(&mut sifted.unchanged),
             version: response.version.clone(),
             received: now,
+            stream: self.status.streams,
+            nonce: response.nonce.clone(),
         };
         let ticket = Ticket {
             type_url: update.type_url.clone(),

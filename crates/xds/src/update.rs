@@ -34,6 +34,10 @@ pub struct Update {
     pub version: String,
     /// When the message came.
     pub received: Instant,
+    /// The stream that it came on, counted from 1; 0 for what came by other ways.
+    pub stream: u64,
+    /// Its nonce.
+    pub nonce: String,
 }
 
 impl Update {

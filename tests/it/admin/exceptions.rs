@@ -108,7 +108,7 @@ pub(crate) const KEYS: &[(&str, &str, Why)] = &[
     ("/contention", "text", Departs("there is no mutex tracing to enable")),
     (
         "",
-        r"^[-+]/(memory/tcmalloc|peak_heap_dump|breakers|lb|lb/reset \(POST\)|not_in_force)$",
+        r"^[-+]/(memory/tcmalloc|peak_heap_dump|breakers|lb|lb/reset \(POST\)|not_in_force|config/timeline|files)$",
         Departs("there is no tcmalloc, and pages of ours are listed too"),
     ),
     ("/stats/recentlookups", "text", Departs("statistics are not looked up by name")),
