@@ -41,7 +41,7 @@ fn key(type_url: &str, name: &str) -> (String, String) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn c210_c211_c212_good_refused_and_awaited_resources() -> Result<()> {
+async fn c210_c211_c212_c213_good_refused_and_awaited_resources() -> Result<()> {
     let backends = backends(["a"])?;
     let plane = MockXds::start_local().await?;
     let hosts = endpoints(GOOD, &addresses(&backends));
@@ -74,6 +74,19 @@ async fn c210_c211_c212_good_refused_and_awaited_resources() -> Result<()> {
     assert_eq!(Cluster::decode(&*body.value)?, bad);
     let awaited = held.get(&key(type_url::ENDPOINTS, WAITING)).context("it is asked for")?;
     assert_eq!(awaited.client_status(), ClientResourceStatus::Requested);
+
+    for (name, wanted) in [
+        ("connected", 1),
+        ("server_failure", 0),
+        ("resource_updates_valid", 3),
+        ("resource_updates_invalid", 1),
+        ("resources.acked", 2),
+        ("resources.nacked_but_cached", 1),
+        ("resources.nacked", 0),
+        ("resources.requested", 1),
+    ] {
+        assert_eq!(agent.stat(&format!("grpc.xds_client.{name}")).await?, wanted, "{name}");
+    }
 
     let brief = ClientStatusRequest { exclude_resource_contents: true, ..<_>::default() };
     let held = fetch(&agent, brief).await?;

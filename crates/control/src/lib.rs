@@ -24,9 +24,9 @@ mod timeline;
 mod tls;
 
 pub use assembler::{
-    Absent, Assembler, AssemblerSettings, CLUSTER_TYPE, Change, ClustersFrom, ConfigStore,
-    DnsTarget, ENDPOINTS_TYPE, ErrorState, Now, RemovedEndpoints, ResourceRef, Standing,
-    StoredResource, StoredVersion, Wanted, assignment_name,
+    Absent, Assembler, AssemblerSettings, CLUSTER_TYPE, CacheStates, Change, ClustersFrom,
+    ConfigStore, DnsTarget, ENDPOINTS_TYPE, ErrorState, Now, RemovedEndpoints, ResourceRef,
+    Standing, StoredResource, StoredVersion, Wanted, assignment_name,
 };
 pub use bootstrap::{
     AdsPlan, AdsProtocol, AdsServer, AdsTarget, BootstrapPlan, CallCredential, FilePlan, NodeOn,

@@ -133,6 +133,9 @@ impl Session {
             Link::Open { since, answered: true, .. } => Ended::Answered { opened: since },
             _ => Ended::Unanswered,
         };
+        if matches!(ended, Ended::Unanswered) && std::mem::take(&mut self.status.healthy) {
+            self.status.server_failures += 1;
+        }
         self.answers.clear();
         for subscription in &mut self.subscriptions {
             subscription.handle_stream_closed();
@@ -177,6 +180,7 @@ impl Session {
         let Link::Open { answered, .. } = &mut self.link else { return Ok(None) };
         *answered = true;
         self.servers.note_answer();
+        self.status.healthy = true;
         if !response.control_plane.is_empty() {
             response.control_plane.clone_into(&mut self.status.control_plane);
         }
@@ -239,7 +243,11 @@ impl Session {
 
         let Ticket { mut sifted, nonce, .. } = ticket;
         let mut rejections = std::mem::take(&mut sifted.rejections);
+        // The handler judges what the rules of the protocol let pass.
+        let valid = sifted.accepted.len().saturating_sub(verdict.len());
         rejections.extend(verdict);
+        subscription.status.resources_valid += valid as u64;
+        subscription.status.resources_invalid += rejections.len() as u64;
         subscription.settle(sifted, &rejections, now);
 
         let (error, later) = if rejections.is_empty() {

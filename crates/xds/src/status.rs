@@ -17,6 +17,11 @@ pub struct SessionStatus {
     pub connected: bool,
     /// Since when a stream is open, or since when there is none.
     pub connected_changed: Option<Instant>,
+    /// `grpc.xds_client.connected` (gRFC A78): false from a stream that failed before it answered, or could
+    /// not be opened, until the next answer.
+    pub healthy: bool,
+    /// `grpc.xds_client.server_failure` (gRFC A78): how often that became false.
+    pub server_failures: u64,
     /// `control_plane.identifier`: what the server calls itself.
     pub control_plane: String,
     /// Streams that were opened.
@@ -38,6 +43,8 @@ impl SessionStatus {
             variant,
             connected: false,
             connected_changed: None,
+            healthy: true,
+            server_failures: 0,
             control_plane: String::new(),
             streams: 0,
             disconnects: 0,
@@ -59,6 +66,10 @@ pub struct TypeStatus {
     pub update_rejected: u64,
     /// `update_failure`: streams lost while the type was asked for.
     pub update_failure: u64,
+    /// `grpc.xds_client.resource_updates_valid` (gRFC A78): resources that came and were good.
+    pub resources_valid: u64,
+    /// `grpc.xds_client.resource_updates_invalid` (gRFC A78): resources that came and were refused.
+    pub resources_invalid: u64,
     /// `init_fetch_timeout`: names reported as not existing.
     pub init_fetch_timeout: u64,
     /// `version_text`: the last accepted version of the whole.

@@ -119,6 +119,30 @@ fn control_plane(sources: &Sources, status: &SessionStatus, visit: &mut Visitor<
     if let Some(counts) = status.types.get(&TypeUrl::CLUSTER) {
         of_type(sources, "cluster_manager.cds", counts, visit);
     }
+    grpc_client(sources, status, visit);
+}
+
+/// The metrics of gRFC A78, by its names; all types together.
+fn grpc_client(sources: &Sources, status: &SessionStatus, visit: &mut Visitor<'_>) {
+    let mut counter = |name: &str, value: u64| {
+        visit(Scope::Plain, &format!("grpc.xds_client.{name}"), Stat::Counter(value));
+    };
+    counter("server_failure", status.server_failures);
+    let types = || status.types.values();
+    counter("resource_updates_valid", types().map(|it| it.resources_valid).sum());
+    counter("resource_updates_invalid", types().map(|it| it.resources_invalid).sum());
+    let mut gauge = |name: &str, value: u64| {
+        visit(Scope::Plain, &format!("grpc.xds_client.{name}"), Stat::Gauge(value));
+    };
+    gauge("connected", u64::from(status.healthy));
+    let states = sources.assembler().resources().cache_states();
+    let wanted: usize = types().map(|it| it.wanted).sum();
+    let endpoints = sources.assembler().resources().endpoints.len();
+    gauge("resources.requested", wanted.saturating_sub(endpoints) as u64);
+    gauge("resources.does_not_exist", states.does_not_exist);
+    gauge("resources.acked", states.acked);
+    gauge("resources.nacked", states.nacked);
+    gauge("resources.nacked_but_cached", states.nacked_but_cached);
 }
 
 /// Files in the place of the control plane count under its names; what was saved of it has names of ours.

@@ -35,7 +35,9 @@ pub use self::change::{
     RemovedEndpoints, ResourceRef,
 };
 pub use self::hosts::{DnsTarget, Wanted};
-pub use self::store::{ConfigStore, ErrorState, Standing, StoredResource, StoredVersion};
+pub use self::store::{
+    CacheStates, ConfigStore, ErrorState, Standing, StoredResource, StoredVersion,
+};
 
 /// Turns accepted resources into snapshots.
 ///

@@ -27,6 +27,37 @@ pub struct ConfigStore {
     pub init_fetch_timeouts: u64,
 }
 
+/// How many resources of the control plane are in which state (gRFC A78, `grpc.xds.cache_state`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CacheStates {
+    /// The control plane does not have them.
+    pub does_not_exist: u64,
+    /// Good.
+    pub acked: u64,
+    /// Refused, without a good version.
+    pub nacked: u64,
+    /// Refused, with one.
+    pub nacked_but_cached: u64,
+}
+
+impl ConfigStore {
+    /// Counts what came from the control plane.
+    pub fn cache_states(&self) -> CacheStates {
+        let mut states = CacheStates::default();
+        let all = self.clusters.values().chain(self.endpoints.values());
+        for resource in all.filter(|resource| resource.origin != Origin::Static) {
+            let counted = match (resource.standing, &resource.error, resource.newest()) {
+                (Standing::DoesNotExist, ..) => &mut states.does_not_exist,
+                (_, None, _) => &mut states.acked,
+                (_, Some(_), None) => &mut states.nacked,
+                (_, Some(_), Some(_)) => &mut states.nacked_but_cached,
+            };
+            *counted += 1;
+        }
+        states
+    }
+}
+
 /// One resource.
 #[derive(Debug)]
 pub struct StoredResource {

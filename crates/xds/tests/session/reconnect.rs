@@ -325,3 +325,27 @@ fn an_answer_that_was_not_sent_dies_with_its_stream() {
         assert!(requests.iter().all(|it| it.nonce.is_empty()), "{requests:?}");
     }
 }
+
+#[test]
+fn c214_connected_follows_answers_not_streams() {
+    for variant in [Variant::Delta, Variant::Sotw] {
+        let mut it = Conversation::new(config(variant));
+        let health =
+            |it: &Conversation| (it.session.status().healthy, it.session.status().server_failures);
+        assert_eq!(health(&it), (true, 0));
+        it.connect();
+        it.requests();
+        it.close(StreamError::Ended);
+        assert_eq!(health(&it), (false, 1), "it never answered");
+        it.connect();
+        it.requests();
+        assert_eq!(health(&it), (false, 1), "a stream is no answer");
+        it.exchange(&Response::cds("v1", "c1", [eds("a")]));
+        assert_eq!(health(&it), (true, 1));
+        it.close(StreamError::Ended);
+        assert_eq!(health(&it), (true, 1), "it had answered");
+        it.connect_attempt();
+        it.close(StreamError::Connect("refused".into()));
+        assert_eq!(health(&it), (false, 2));
+    }
+}
