@@ -153,6 +153,10 @@ async fn a_bad_file_keeps_what_it_said_and_a_bad_resource_costs_itself() -> Resu
     until_answer(&agent, "/", |answer| header(answer, "x-backend") == "b").await?;
     assert_eq!(header(&agent.get("/d", "").await?, "x-backend"), "a");
     assert_eq!(count(&agent, "cluster_manager.cds.update_rejected").await?, 4);
+    let shown = agent.admin_json("/files").await?["files"][0].clone();
+    assert_eq!(shown["path"], json!(clusters));
+    let error = shown["error"].as_str().unwrap_or_default();
+    assert!(error.contains("d: resources[0]: ") && error.contains("no_such_field"), "{shown}");
     Ok(())
 }
 

@@ -55,6 +55,8 @@ async fn the_last_good_state_serves_until_the_control_plane_is_back_and_replaces
     second.ready().await?;
     assert_eq!(header(&second.get("/", "").await?, "x-backend"), "a");
     assert_eq!(second.stat("destrier.state.stale").await?, 1);
+    let shown = second.admin_json("/files").await?["state"].clone();
+    assert!(shown["stale"] == true && shown["age_s"].is_u64(), "{shown}");
     assert!(second.agent.directory().load().get(OLD).is_some());
 
     // Meanwhile one cluster has gone and the other moved.

@@ -103,7 +103,7 @@ fn what_is_not_in_force_is_named() {
         plan.not_in_force.iter().map(|note| (&*note.field, note.standing)).collect();
     for expected in [
         ("stats_sinks", FieldStanding::Tolerated),
-        ("dynamic_resources.lds_config", FieldStanding::Later),
+        ("dynamic_resources.lds_config.path", FieldStanding::Later),
         ("admin.access_log_path", FieldStanding::Tolerated),
     ] {
         assert!(notes.contains(&expected), "{expected:?} in {notes:?}");
@@ -270,7 +270,7 @@ fn faults_are_named_by_their_path_in_the_bootstrap() {
         ),
         (
             "{ dynamic_resources: { lds_config: { path: '' } } }".into(),
-            "dynamic_resources.lds_config",
+            "dynamic_resources.lds_config.path",
         ),
         (
             r#"{ dynamic_resources: { cds_config: { path_config_source: { path: /x,
