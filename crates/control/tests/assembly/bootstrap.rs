@@ -103,7 +103,7 @@ fn what_is_not_in_force_is_named() {
         plan.not_in_force.iter().map(|note| (&*note.field, note.standing)).collect();
     for expected in [
         ("stats_sinks", FieldStanding::Tolerated),
-        ("dynamic_resources.lds_config.path", FieldStanding::Later),
+        ("dynamic_resources.lds_config", FieldStanding::Later),
         ("admin.access_log_path", FieldStanding::Tolerated),
     ] {
         assert!(notes.contains(&expected), "{expected:?} in {notes:?}");
