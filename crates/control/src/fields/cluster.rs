@@ -8,7 +8,7 @@ use envoy_types::pb::envoy::config::cluster::v3::{
 };
 use envoy_types::pb::envoy::config::core::v3::{
     BindConfig, ConfigSource, DnsResolutionConfig, DnsResolverOptions, Metadata, PathConfigSource,
-    TcpKeepalive, TransportSocket, config_source, transport_socket,
+    TcpKeepalive, TransportSocket, WatchedDirectory, config_source, transport_socket,
 };
 
 use super::{row, tables, within};
@@ -116,8 +116,13 @@ tables! {
 
     message PathConfigSource {
         path: InForce "JSON, YAML or .pb",
-        watched_directory: InForce "files are looked at through their whole path",
+        watched_directory: InForce nested "files are looked at through their whole path",
         poll_interval: Tolerated "see destrier.file_poll_interval",
+    }
+
+    message WatchedDirectory {
+        path: InForce "files are looked at through their whole path",
+        watch_modify: InForce "a file that is changed in place is read too",
     }
 
     message CircuitBreakers {

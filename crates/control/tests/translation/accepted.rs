@@ -1,11 +1,12 @@
 //! Clusters that are accepted, and what they mean: defaults, and the edges that Envoy 1.40 accepts too.
 
+use std::path::Path;
 use std::time::Duration;
 
 use destrier_control::LoadAssignment;
 use destrier_policy::{
-    ClusterPolicy, ConsistentHashing, Discovery, FieldStanding, HashFunction, LbPolicy, LocalityLb,
-    Percent, Selection, SlowStart, TransportSocket, UpstreamProtocol,
+    AssignmentSource, ClusterPolicy, ConsistentHashing, Discovery, FieldStanding, HashFunction,
+    LbPolicy, LocalityLb, Percent, Selection, SlowStart, TransportSocket, UpstreamProtocol,
 };
 use envoy_types::pb::envoy::config::cluster::v3::{Cluster, Filter};
 use envoy_types::pb::google::protobuf::Any;
@@ -39,7 +40,7 @@ fn eds_asks_for_the_service_name_or_the_clusters() {
         |config: &str| policy(&format!("type: EDS, eds_cluster_config: {{{config}}}")).discovery;
     let expected = |service_name: &str, seconds: Option<u64>| Discovery::Eds {
         service_name: service_name.into(),
-        source: destrier_policy::AssignmentSource::Ads,
+        source: AssignmentSource::Ads,
         initial_fetch_timeout: seconds.map(Duration::from_secs),
     };
     assert_eq!(eds("eds_config: {ads: {}}"), expected("c", Some(15)));
@@ -49,6 +50,12 @@ fn eds_asks_for_the_service_name_or_the_clusters() {
         expected("s", Some(3))
     );
     assert_eq!(eds("eds_config: {ads: {}, initial_fetch_timeout: 0s}"), expected("c", None));
+    for source in ["path: /eds.yaml", "path_config_source: {path: /eds.yaml}"] {
+        let Discovery::Eds { source: from, .. } = eds(&format!("eds_config: {{{source}}}")) else {
+            panic!("it is an EDS cluster");
+        };
+        assert_eq!(from, AssignmentSource::File(Path::new("/eds.yaml").into()), "{source}");
+    }
 }
 
 #[test]

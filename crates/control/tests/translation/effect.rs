@@ -23,6 +23,12 @@ const WITHOUT_EFFECT: &[(&str, &str)] = &[
     ("envoy.config.cluster.v3.Filter.name", "a filter is known by its config"),
     ("envoy.config.core.v3.ConfigSource.resource_api_version", "there is only V3"),
     (
+        "envoy.config.core.v3.PathConfigSource.watched_directory",
+        "files are looked at through their whole path",
+    ),
+    ("envoy.config.core.v3.WatchedDirectory.path", "the same"),
+    ("envoy.config.core.v3.WatchedDirectory.watch_modify", "it is always so"),
+    (
         "envoy.extensions.upstreams.http.v3.HttpProtocolOptions.http_filters",
         "only what happens anyway may stand there",
     ),

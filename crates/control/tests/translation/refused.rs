@@ -42,14 +42,19 @@ fn discovery() {
         (&format!("{eds}: {{}}"), "eds_cluster_config.eds_config", "must be set"),
         (&format!("{eds}: {{eds_config: {{}}}}"), "eds_cluster_config.eds_config", "no source"),
         (
-            &format!("{eds}: {{eds_config: {{path: /a}}}}"),
+            &format!("{eds}: {{eds_config: {{path: /a.pb_text}}}}"),
             "eds_cluster_config.eds_config.path",
-            "only ADS",
+            "text format",
+        ),
+        (
+            &format!("{eds}: {{eds_config: {{path_config_source: {{path: ''}}}}}}"),
+            "eds_cluster_config.eds_config.path_config_source.path",
+            "empty",
         ),
         (
             &format!("{eds}: {{eds_config: {{api_config_source: {{}}}}}}"),
             "eds_cluster_config.eds_config.api_config_source",
-            "only ADS",
+            "use ads or path_config_source",
         ),
         (
             &format!("{eds}: {{eds_config: {{ads: {{}}, resource_api_version: V2}}}}"),
