@@ -120,7 +120,7 @@ async fn until_home_says(agent: &LocalAgent, words: &[&str]) -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn mutual_tls_and_what_is_said_while_it_fails() -> Result<()> {
+async fn v32_mutual_tls_and_what_is_said_while_it_fails() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let folder = folder.path();
     let backends = backends(["a"])?;

@@ -234,7 +234,7 @@ async fn play(program: &Path, cache: &str, ads: Ads) -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn go_control_plane_is_followed_through_a_script_of_changes() -> Result<()> {
+async fn v09_go_control_plane_is_followed_through_a_script_of_changes() -> Result<()> {
     let Some(program) = tokio::task::spawn_blocking(program).await? else {
         say_skipped("go-control-plane: Go, or its modules, cannot be had here")?;
         return Ok(());

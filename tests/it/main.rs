@@ -12,6 +12,7 @@ mod dns;
 mod files;
 mod h2spec;
 mod health;
+mod hostile;
 mod interop;
 mod mesh;
 mod process;

@@ -66,7 +66,16 @@ fn control_plane(sources: &Sources) -> String {
         format!(" for {}", lasting(since))
     });
     match (status.connected, &status.last_error) {
-        (true, _) => format!("connected{since}"),
+        (true, _) => {
+            let before =
+                status.last_disconnect.iter().map(|error| format!("; before that: {error}"));
+            let refused = status.types.iter().filter_map(|(kind, it)| {
+                Some(format!("; {} refused: {}", kind.message(), it.error.as_ref()?))
+            });
+            let unasked = (status.unasked_messages > 0)
+                .then(|| format!("; {} messages that nobody asked for", status.unasked_messages));
+            format!("connected{since}") + &before.chain(refused).chain(unasked).collect::<String>()
+        }
         (false, None) => "not connected yet".to_owned(),
         (false, Some(error)) => format!("not connected{since}: {error}"),
     }

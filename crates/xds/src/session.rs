@@ -153,6 +153,7 @@ impl Session {
         self.link = Link::Waiting { until: Some(now + delay) };
         self.status.disconnects += 1;
         self.status.last_error = Some(error.to_string());
+        self.status.last_disconnect.clone_from(&self.status.last_error);
         if self.status.connected || self.status.connected_changed.is_none() {
             self.status.connected_changed = Some(now);
         }

@@ -30,6 +30,8 @@ pub struct SessionStatus {
     pub disconnects: u64,
     /// Why there is no stream, or why the one before ended.
     pub last_error: Option<String>,
+    /// Why the last stream, or attempt at one, ended; a new stream does not clear it.
+    pub last_disconnect: Option<String>,
     /// Messages of a type that was not asked for.
     pub unasked_messages: u64,
     /// What was asked for, type by type.
@@ -49,6 +51,7 @@ impl SessionStatus {
             streams: 0,
             disconnects: 0,
             last_error: None,
+            last_disconnect: None,
             unasked_messages: 0,
             types: BTreeMap::new(),
         }

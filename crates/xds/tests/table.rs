@@ -11,7 +11,7 @@ const PLACES: [(&str, &[&str]); 4] = [
     ("session", &["crates/xds/tests/session"]),
     ("wire", &["crates/xds/tests/wire"]),
     ("control", &["crates/control/tests/assembly", "crates/control/src/assembler"]),
-    ("agent", &["tests/it"]),
+    ("agent", &["tests/it", "tests/it/hostile"]),
 ];
 
 fn root() -> PathBuf {
@@ -21,7 +21,9 @@ fn root() -> PathBuf {
 /// Case number to the places that the last column names, and that column.
 fn rows() -> BTreeMap<String, (BTreeSet<String>, String)> {
     let table = fs::read_to_string(root().join("docs/xds.md")).expect("the table is there");
-    let rows = table.lines().filter(|line| line.starts_with("| C") && !line.starts_with("| Case"));
+    let rows = table.lines().filter(|line| {
+        (line.starts_with("| C") || line.starts_with("| V")) && !line.starts_with("| Case")
+    });
     rows.map(|row| {
         let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
         let last = *cells.last().expect("a row has cells");
@@ -31,6 +33,13 @@ fn rows() -> BTreeMap<String, (BTreeSet<String>, String)> {
     .collect()
 }
 
+/// `c029` and `v05` in the name of a test are the case C029 and the behaviour V05.
+fn case(word: &str) -> Option<String> {
+    let digits = word.strip_prefix('c').filter(|digits| digits.len() == 3);
+    let digits = digits.or_else(|| word.strip_prefix('v').filter(|digits| digits.len() == 2))?;
+    digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| word.to_uppercase())
+}
+
 /// The numbers of the tests in the files of some folders.
 fn tests(folders: &[&str]) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
@@ -38,15 +47,10 @@ fn tests(folders: &[&str]) -> BTreeSet<String> {
         let entries = fs::read_dir(root().join(folder)).into_iter().flatten();
         for path in entries.map(|entry| entry.expect("a readable folder").path()) {
             let source = fs::read_to_string(path).unwrap_or_default();
-            for (at, _) in source.match_indices("fn c") {
+            for (at, _) in source.match_indices("fn ") {
                 // A test may be of several cases.
-                for word in source[at + 3..].split('_') {
-                    let digits = word.strip_prefix('c').unwrap_or_default();
-                    if digits.len() != 3 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-                        break;
-                    }
-                    found.insert(format!("C{digits}"));
-                }
+                let words = source[at + 3..].split('_');
+                found.extend(words.map_while(case));
             }
         }
     }
@@ -95,5 +99,8 @@ fn the_table_is_whole() {
         for number in first..=last {
             assert!(rows.contains_key(&format!("C{number:03}")), "C{number:03} has no row");
         }
+    }
+    for number in 1..=38 {
+        assert!(rows.contains_key(&format!("V{number:02}")), "V{number:02} has no row");
     }
 }

@@ -138,7 +138,14 @@ fn open(channel: Channel, variant: Variant, metadata: HeaderMap, max_message_byt
         client.ready().await.map_err(|error| Status::unavailable(error.to_string()))?;
         let mut request = Request::new(UnboundedReceiverStream::new(outgoing));
         *request.metadata_mut() = MetadataMap::from_headers(metadata);
-        client.streaming(request, path, BytesCodec).await.map(tonic::Response::into_inner)
+        let response = client.streaming(request, path, BytesCodec).await?;
+        // A page of some proxy would be read as a message of gRPC, and the fault named would be another.
+        match response.metadata().get("content-type") {
+            Some(kind) if !kind.as_bytes().starts_with(b"application/grpc") => {
+                Err(Status::unknown(format!("content-type {kind:?}: no gRPC is spoken there")))
+            }
+            _ => Ok(response.into_inner()),
+        }
     });
     Link::Opening(requests, response)
 }
