@@ -87,6 +87,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("envoy-json", &[]),
     ("xds", &[]),
     ("files", &["xds", "envoy-json"]),
+    ("tls", &["policy"]),
     ("balance", &["policy"]),
     ("control", &["policy"]),
     ("upstream", &["policy", "balance", "http1"]),

@@ -12,11 +12,15 @@ use envoy_types::pb::envoy::config::core::v3::{
         EnvoyGrpc, GoogleGrpc, TargetSpecifier,
         google_grpc::{
             CallCredentials, ChannelCredentials, SslCredentials,
-            call_credentials::CredentialSpecifier as CallCredentialSpecifier,
+            call_credentials::{
+                CredentialSpecifier as CallCredentialSpecifier, MetadataCredentialsFromPlugin,
+                metadata_credentials_from_plugin::ConfigType as PluginConfig,
+            },
             channel_credentials::CredentialSpecifier,
         },
     },
 };
+use envoy_types::pb::envoy::config::grpc_credential::v3::FileBasedMetadataConfig;
 use envoy_types::pb::envoy::config::metrics::v3::StatsConfig;
 
 use super::{row, tables, within};
@@ -147,8 +151,21 @@ tables! {
         GoogleRefreshToken "google_refresh_token": Refused,
         ServiceAccountJwtAccess "service_account_jwt_access": Refused,
         GoogleIam "google_iam": Refused,
-        FromPlugin "from_plugin": InForce "envoy.grpc_credentials.file_based_metadata",
+        FromPlugin "from_plugin": InForce nested,
         StsService "sts_service": Refused,
+    }
+
+    message MetadataCredentialsFromPlugin {
+        name: Label,
+    }
+    oneof config_type: PluginConfig {
+        TypedConfig "typed_config": InForce "FileBasedMetadataConfig",
+    }
+
+    message FileBasedMetadataConfig {
+        secret_data: InForce "a file, inline, or a variable",
+        header_key: InForce,
+        header_prefix: InForce,
     }
 
     message ClusterManager {

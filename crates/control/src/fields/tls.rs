@@ -2,7 +2,8 @@
 
 use envoy_types::pb::envoy::extensions::transport_sockets::tls::v3::{
     CertificateValidationContext, CommonTlsContext, SubjectAltNameMatcher, TlsCertificate,
-    TlsParameters, UpstreamTlsContext, common_tls_context::ValidationContextType,
+    TlsParameters, UpstreamTlsContext, certificate_validation_context::SystemRootCerts,
+    common_tls_context::ValidationContextType,
 };
 
 use super::{row, tables, within};
@@ -62,7 +63,7 @@ tables! {
     message CertificateValidationContext {
         trusted_ca: InForce "a file, inline, or a variable",
         ca_certificate_provider_instance: Refused,
-        system_root_certs: InForce,
+        system_root_certs: InForce nested,
         watched_directory: Tolerated "files are read for each connection",
         verify_certificate_spki: Refused,
         verify_certificate_hash: Refused,
@@ -78,9 +79,11 @@ tables! {
         suppress_client_ca_list: Tolerated "of use to servers alone",
     }
 
+    message SystemRootCerts {}
+
     message SubjectAltNameMatcher {
         san_type: InForce "DNS and URI",
-        matcher: InForce,
+        matcher: InForce nested,
         oid: Refused,
     }
 }
