@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use destrier::demo::config::{Ads, route};
 use destrier::demo::local::LocalAgent;
+use destrier_files::state;
 use destrier_mock_xds::{Behaviour, Changes, Listen, MockXds, eds_cluster, endpoints};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -96,5 +97,30 @@ async fn a_state_that_is_corrupt_or_newer_is_refused_and_the_start_goes_on() -> 
     let third = agent(&bootstrap, directory.path())?;
     third.ready().await?;
     until_answer(&third, "/", |answer| header(answer, "x-backend") == "a").await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_state_is_on_disk_while_the_agent_runs() -> Result<()> {
+    let directory = TempDir::new()?;
+    let hosts = backends(["a"])?;
+    let plane = MockXds::start_like(Behaviour::istiod(), Listen::Tcp(loopback())).await?;
+    let one = Changes::new().cluster(&eds_cluster(SERVICE));
+    plane.apply(one.endpoints(&endpoints(SERVICE, &addresses(&hosts))));
+    let bootstrap = mesh_bootstrap(&plane, Ads::StateOfTheWorld, &[route("/", SERVICE)])?;
+    let first = agent(&bootstrap, directory.path())?;
+    first.ready().await?;
+    until("cluster and endpoints on disk", || {
+        let saved = state::read(directory.path()).ok().flatten();
+        saved.is_some_and(|saved| saved.resources.len() == 2)
+    })
+    .await?;
+    // What an agent that is killed now leaves behind.
+    let left = TempDir::new()?;
+    std::fs::copy(directory.path().join("last-good"), left.path().join("last-good"))?;
+    plane.stop().await;
+    let second = agent(&bootstrap, left.path())?;
+    second.ready().await?;
+    assert_eq!(header(&second.get("/", "").await?, "x-backend"), "a");
     Ok(())
 }
