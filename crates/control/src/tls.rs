@@ -37,7 +37,7 @@ pub(crate) fn client_tls(
         names: Box::default(),
         host: None,
         identity: None,
-        sni: Some(context.sni.as_str().into()).filter(|sni: &Box<str>| !sni.is_empty()),
+        sni: (!context.sni.is_empty()).then(|| context.sni.as_str().into()),
     };
     let path = path.field("common_tls_context");
     let Some(common) = &context.common_tls_context else { return tls };
