@@ -155,6 +155,10 @@ const DUPLICATES: &[(&str, &str)] = &[
     ("syn", "build time only: half of the derive macros have moved to 3, half have not"),
     ("getrandom", "below ring, which metadata names below hickory-proto and nothing links"),
     ("windows-sys", "the same"),
+    (
+        "untrusted",
+        "0.7 is below aws-lc-rs, for a feature that is off: metadata names it, nothing links it",
+    ),
 ];
 
 /// Crates that must not come back, whoever brings them.

@@ -72,6 +72,16 @@ pub(crate) const PAGES: &[Page] = &[
         clusters::page,
     ),
     shows(
+        "/config/timeline",
+        "print what became of each resource that came, the newest first",
+        &[
+            ("name", "of this name only"),
+            ("type", "of types that end so only"),
+            ("limit", "how many; 100 by default"),
+        ],
+        |s, q| timeline::page(s, q),
+    ),
+    shows(
         "/config_dump",
         "dump current configs",
         &[
@@ -109,16 +119,6 @@ pub(crate) const PAGES: &[Page] = &[
     shows("/hot_restart_version", "print that there is no hot restart", &[], |s, q| {
         unavailable::hot_restart_version(s, q)
     }),
-    shows(
-        "/config/timeline",
-        "print what became of each resource that came, the newest first",
-        &[
-            ("name", "of this name only"),
-            ("type", "of types that end so only"),
-            ("limit", "how many; 100 by default"),
-        ],
-        |s, q| timeline::page(s, q),
-    ),
     shows(
         "/init_dump",
         "print what the start still waits for",
